@@ -1,0 +1,195 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Log names one of the journal's ordered logs.
+type Log string
+
+// The logs.
+const (
+	Readings Log = "READINGS" // blocks, see AppendBlock
+	Events   Log = "EVENTS"   // alarm acts, audit, published figures, form entries
+)
+
+func (l Log) subject(producer string) string { return string(l) + "." + producer }
+
+// Config of the journal.
+type Config struct {
+	// Dir holds the embedded engine's files. Ignored when URL is set.
+	Dir string `yaml:"dir"`
+	// URL of an external NATS server or cluster: nats://host:4222,…
+	URL string `yaml:"url"`
+	// MaxBytes bounds the readings log. When it is full, sources are held back.
+	// Default 16 GiB.
+	MaxBytes int64 `yaml:"max_bytes"`
+	// MinFree is the free space in bytes below which nothing more is written to
+	// the disk of Dir. Default 256 MiB.
+	MinFree int64 `yaml:"min_free"`
+	// Keep is how long readings stay after every cursor has passed them, so that
+	// an unclean stop of the database can be replayed. Default 1 h, which is
+	// also the least.
+	Keep time.Duration `yaml:"keep"`
+}
+
+// Validate fills defaults and reports the first fault.
+func (c *Config) Validate() error {
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 16 << 30
+	}
+	if c.MinFree == 0 {
+		c.MinFree = 256 << 20
+	}
+	if c.Keep == 0 {
+		c.Keep = time.Hour
+	}
+	switch {
+	case c.Dir == "" && c.URL == "":
+		return errors.New("journal.dir: is missing (or name a server with journal.url)")
+	case c.MaxBytes < 64<<20:
+		return fmt.Errorf("journal.max_bytes: %d is below 64 MiB, which is not enough for an outage", c.MaxBytes)
+	case c.Keep < time.Hour:
+		return fmt.Errorf("journal.keep: %s is below 1h, which a database needs after an unclean stop", c.Keep)
+	}
+	return nil
+}
+
+// Options are what the journal is given by the program.
+type Options struct {
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+	// FreeSpace reports the free bytes of a folder's disk; nil asks the system.
+	// Tests set it to make a disk full.
+	FreeSpace func(dir string) (int64, error)
+	// OnGap is told of records that a log has lost.
+	OnGap func(log Log, from, to uint64)
+}
+
+// Journal is open until Close. Its methods are safe for concurrent use.
+type Journal struct {
+	cfg    Config
+	opts   Options
+	log    *slog.Logger
+	tel    *telemetry
+	engine *engine // nil with an external server
+	nc     *nats.Conn
+	js     jetstream.JetStream
+
+	restarting sync.Mutex   // serialises restarts of the engine
+	healthy    atomic.Int64 // unix ms of the last durable append
+	held       atomic.Pointer[string]
+
+	incarnation map[Log]string // immutable after Open
+}
+
+// Open starts or reaches the engine and makes the logs. It fails when the
+// folder cannot be written or the server cannot be reached within ctx.
+func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.FreeSpace == nil {
+		opts.FreeSpace = freeSpace
+	}
+	j := &Journal{
+		cfg: cfg, opts: opts, log: opts.Log.With("component", "journal"),
+		tel: newTelemetry(opts.Registerer), incarnation: map[Log]string{},
+	}
+	natsOpts := []nats.Option{
+		nats.Name("vonglau"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
+		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
+		nats.RetryOnFailedConnect(false),
+	}
+	url := cfg.URL
+	if url == "" {
+		e, err := startEngine(cfg.Dir, cfg.MaxBytes+4<<30, j.log)
+		if err != nil {
+			return nil, err
+		}
+		j.engine = e
+		natsOpts = append(natsOpts, nats.InProcessServer(e))
+	}
+	nc, err := nats.Connect(url, natsOpts...)
+	if err != nil {
+		j.Close()
+		return nil, fmt.Errorf("journal: connect: %w", err)
+	}
+	j.nc = nc
+	if j.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(5*time.Second)); err != nil {
+		j.Close()
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	for _, s := range []jetstream.StreamConfig{
+		{Name: string(Readings), MaxBytes: cfg.MaxBytes},
+		{Name: string(Events), MaxBytes: 1 << 30},
+	} {
+		s.Subjects = []string{s.Name + ".>"}
+		s.Discard = jetstream.DiscardNew // a full log refuses what is new, it never forgets what it took
+		s.Storage = jetstream.FileStorage
+		s.AllowDirect = true
+		stream, err := j.js.CreateOrUpdateStream(ctx, s)
+		if err != nil {
+			j.Close()
+			return nil, fmt.Errorf("journal: log %s: %w", s.Name, err)
+		}
+		j.incarnation[Log(s.Name)] = stream.CachedInfo().Created.UTC().Format(time.RFC3339Nano)
+	}
+	return j, nil
+}
+
+// Close stops everything. It may be called more than once.
+func (j *Journal) Close() {
+	if j.nc != nil {
+		j.nc.Close()
+	}
+	if j.engine != nil {
+		j.engine.stop()
+	}
+}
+
+// HeldBack is why nothing can be made durable at present, or "".
+func (j *Journal) HeldBack() string {
+	if why := j.held.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
+func (j *Journal) hold(why string) {
+	if why == "" {
+		if j.held.Swap(nil) != nil {
+			j.tel.held.Set(0)
+			j.log.Info("journal takes again")
+		}
+		return
+	}
+	if old := j.held.Swap(&why); old == nil {
+		j.tel.held.Set(1)
+		j.log.Error("journal cannot write; sources are held back, nothing is lost", "why", why)
+	}
+}
+
+// Span is the first and last sequence that a log holds (0, 0 when empty).
+func (j *Journal) Span(ctx context.Context, log Log) (first, last uint64, err error) {
+	s, err := j.js.Stream(ctx, string(log))
+	if err != nil {
+		return 0, 0, fmt.Errorf("journal: log %s: %w", log, err)
+	}
+	st := s.CachedInfo().State
+	j.tel.streamLen.WithLabelValues(string(log)).Set(float64(st.Bytes))
+	return st.FirstSeq, st.LastSeq, nil
+}
