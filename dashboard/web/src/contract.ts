@@ -1,0 +1,66 @@
+// The shapes that the server sends, as the live contract names them. Times are
+// Unix milliseconds UTC unless said otherwise.
+
+/** A name in both languages; English may be missing and then is the Vietnamese. */
+export interface Text { vi: string; en?: string }
+
+export type Severity = "critical" | "warning" | "notice" | "calm";
+
+export interface ScopeState {
+  id: string; name: Text; root: string;
+  stations: { fresh: number; total: number };
+  cameras: { live: number; total: number };
+  alarms: { critical: number; warning: number; notice: number };
+  exercise: boolean; journal_lag_ms: number; store_lag_ms: number; store_up: boolean;
+}
+export interface Headline { severity: Severity; text: Text; alarm: string; since: number; holder: string }
+export interface UnitState { name: Text; lat: number; lon: number; severity: Severity; rain_24h: number | null; rank?: number | null }
+
+export interface Window { v: number | null; n: number; m: number }
+export interface Value {
+  v: number; t: number; until: number; q: string; stale: boolean;
+  rise_h?: number; eta_ms?: number; next?: number; w?: Record<string, Window>;
+}
+export interface StationState {
+  name: Text; unit: string; lat: number; lon: number;
+  state: "fresh" | "stale" | "silent"; severity: Severity;
+  river?: string; levels?: Record<string, number[]>; values: Record<string, Value>;
+}
+
+export type CameraHealth = "live" | "degraded" | "frozen" | "dark" | "offline" | "maintenance" | "unauthorised";
+export interface CameraState {
+  name: Text; kind: string; unit: string; lat: number; lon: number;
+  state: CameraHealth; since: number; why?: Text | null;
+  fps: number; kbps: number; loss: number; key_at: number | null; seen_at: number | null; recorder?: string;
+}
+
+export interface KpiState {
+  name: Text; symbol: string; decimals: number; domain: string;
+  v: number | null; n: number; m: number; t: number; until: number; stale: boolean; q: string;
+  target: number | null; target_source?: string; better: "higher" | "lower" | "";
+  spark?: [number, number | null][] | null; delta?: number | null;
+  rank?: { place: number; of: number } | null;
+  province?: { v: number | null; n: number; m: number } | null;
+  units?: Record<string, number | null> | null;
+}
+
+export interface AlarmState {
+  id: string; rule: string; severity: Exclude<Severity, "calm">;
+  state: "raised" | "acknowledged" | "assigned" | "cleared";
+  text: Text; place: Text; unit: string; station?: string; camera?: string; metric?: string; v?: number | null;
+  raised_at: number; changed_at: number; acknowledged_by?: string; assigned_to?: string;
+  comments?: { at: number; by: string; text: string }[] | null; count: number; exercise?: boolean;
+}
+
+export interface Me { user: string; name: string; role: string; scope: string; scopes: string[] }
+export interface UnitInfo { code: string; name: Text; kind: string; parent: string; lat: number; lon: number }
+export interface ScopeInfo { id: string; name: Text; units: string[] }
+export interface Device { id: string; first_seen: number | string; last_seen: number | string; count: number; metrics: Record<string, number> }
+export interface Refusals {
+  counts: Record<string, Record<string, number>>;
+  last: { at: number | string; source: string; reason: string; field?: string; value?: string; detail?: string; topic?: string; payload?: string }[];
+}
+export interface History {
+  metric: string; unit: string; step: string;
+  series: { key: string; name?: Text; points: [number, number | null, number?][] }[];
+}

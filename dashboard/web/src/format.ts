@@ -1,0 +1,82 @@
+// Numbers and times as Vietnamese readers write them: 1.879; 87,55 %; 24 h;
+// dd/MM/yyyy. The civil day is Asia/Ho_Chi_Minh's wherever the screen stands.
+
+export type Lang = "vi" | "en";
+const ZONE = "Asia/Ho_Chi_Minh";
+const locale = (lang: Lang) => (lang === "vi" ? "vi-VN" : "en-GB");
+
+const numbers = new Map<string, Intl.NumberFormat>();
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+function dateFormat(key: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  let f = dates.get(key);
+  if (!f) dates.set(key, (f = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hourCycle: "h23", ...options })));
+  return f;
+}
+
+/** A number with a fixed count of decimals and a true minus sign. */
+export function num(v: number, decimals: number, lang: Lang): string {
+  const key = lang + decimals;
+  let f = numbers.get(key);
+  if (!f) numbers.set(key, (f = new Intl.NumberFormat(locale(lang), { minimumFractionDigits: decimals, maximumFractionDigits: decimals })));
+  // −0,0 is no number anybody measured.
+  return f.format(Math.abs(v) < 0.5 * 10 ** -decimals ? 0 : v).replace("-", "−");
+}
+
+/** A number without needless zeros: 95 rather than 95,00. */
+export function short(v: number, decimals: number, lang: Lang): string {
+  let d = decimals;
+  while (d > 0 && Math.abs(v - Number(v.toFixed(d - 1))) < 1e-9) d--;
+  return num(v, d, lang);
+}
+
+/** A number that always carries its sign, for trends. */
+export function signed(v: number, decimals: number, lang: Lang): string {
+  const s = num(v, decimals, lang);
+  return v > 0 && /[1-9]/.test(s) ? "+" + s : s;
+}
+
+/** A value with its symbol, held together by a no-break space. */
+export function withSymbol(v: number, decimals: number, symbol: string, lang: Lang): string {
+  return num(v, decimals, lang) + (symbol ? "\u00a0" + symbol : "");
+}
+
+/** 02:14:07 */
+export function clock(ms: number): string {
+  return dateFormat("clock", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(ms);
+}
+
+/** 02:14 */
+export function hourMinute(ms: number): string {
+  return dateFormat("hm", { hour: "2-digit", minute: "2-digit" }).format(ms);
+}
+
+/** 22/11/2026 */
+export function day(ms: number): string {
+  return dateFormat("day", { day: "2-digit", month: "2-digit", year: "numeric" }).format(ms);
+}
+
+/** 22/11 02:14 */
+export function dayTime(ms: number): string {
+  return dateFormat("dm", { day: "2-digit", month: "2-digit" }).format(ms) + " " + hourMinute(ms);
+}
+
+/** 02:14 today, 22/11 02:14 on any other day. */
+export function moment(ms: number, now: number): string {
+  return day(ms) === day(now) ? hourMinute(ms) : dayTime(ms);
+}
+
+/** A length of time in its largest fitting unit: 40 giây, 12 phút, 3 giờ, 2 ngày. */
+export function span(ms: number, lang: Lang): string {
+  const s = Math.max(0, Math.round(ms / 1000));
+  const say = (n: number, vi: string, en: string) => `${num(n, 0, lang)}\u00a0${lang === "vi" ? vi : en}`;
+  if (s < 60) return say(s, "giây", "s");
+  if (s < 3600) return say(Math.floor(s / 60), "phút", "min");
+  if (s < 86_400) return say(Math.floor(s / 3600), "giờ", "h");
+  return say(Math.floor(s / 86_400), "ngày", "d");
+}
+
+/** A share of readings or stations: 17/20. */
+export function share(n: number, m: number, lang: Lang): string {
+  return `${num(n, 0, lang)}/${num(m, 0, lang)}`;
+}
