@@ -1,0 +1,292 @@
+package payload
+
+import (
+	"bytes"
+	"sync"
+)
+
+// jsonScanner checks a whole JSON document (RFC 8259) in one pass and captures
+// the scalars that a tree of paths names. It allocates nothing.
+type jsonScanner struct {
+	data  []byte
+	pos   int
+	depth int
+	fault string
+	found [maxSlots]jsonToken
+}
+
+// scanners are pooled because a scanner is too large for its caller's stack
+// frame to keep.
+var scanners = sync.Pool{New: func() any { return new(jsonScanner) }}
+
+func (s *jsonScanner) release() {
+	*s = jsonScanner{}
+	scanners.Put(s)
+}
+
+// maxDepth bounds nesting, and with it the scanner's stack.
+const maxDepth = 64
+
+// document scans one value and nothing behind it.
+func (s *jsonScanner) document(root *jsonNode) bool {
+	if !s.value(root) {
+		return false
+	}
+	s.space()
+	if s.pos < len(s.data) {
+		return s.fail("something stands behind the document")
+	}
+	return true
+}
+
+func (s *jsonScanner) fail(why string) bool {
+	if s.fault == "" {
+		s.fault = why
+	}
+	return false
+}
+
+// excerpt shows where the fault is.
+func (s *jsonScanner) excerpt() string {
+	return string(bytes.ToValidUTF8(s.data[max(0, s.pos-20):min(len(s.data), s.pos+20)], nil))
+}
+
+func (s *jsonScanner) space() {
+	for s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// value scans any value; node is its place in the tree, nil where nobody reads.
+func (s *jsonScanner) value(node *jsonNode) bool {
+	s.space()
+	if s.pos == len(s.data) {
+		return s.fail("the document ends early")
+	}
+	var token jsonToken
+	switch c := s.data[s.pos]; {
+	case c == '{':
+		return s.object(node)
+	case c == '[':
+		return s.array(node)
+	case c == '"':
+		text, escaped, ok := s.text()
+		if !ok {
+			return false
+		}
+		token = jsonToken{text: text, present: true, quoted: true, escaped: escaped}
+	case c == '-' || c >= '0' && c <= '9':
+		start := s.pos
+		if !s.number() {
+			return false
+		}
+		token = jsonToken{text: s.data[start:s.pos], present: true}
+	case s.literal("true"):
+		token = jsonToken{text: trueText, present: true}
+	case s.literal("false"):
+		token = jsonToken{text: falseText, present: true}
+	case s.literal("null"):
+		token = jsonToken{present: true, null: true}
+	default:
+		return s.fail("unexpected character")
+	}
+	if node != nil && node.slot >= 0 {
+		s.found[node.slot] = token
+	}
+	return true
+}
+
+// A boolean reads as the number that a state metric wants.
+var trueText, falseText = []byte("1"), []byte("0")
+
+func (s *jsonScanner) literal(word string) bool {
+	if len(s.data)-s.pos >= len(word) && string(s.data[s.pos:s.pos+len(word)]) == word {
+		s.pos += len(word)
+		return true
+	}
+	return false
+}
+
+func (s *jsonScanner) enter() bool {
+	s.pos++
+	if s.depth++; s.depth > maxDepth {
+		return s.fail("nested too deep")
+	}
+	return true
+}
+
+func (s *jsonScanner) object(node *jsonNode) bool {
+	if !s.enter() {
+		return false
+	}
+	defer func() { s.depth-- }()
+	if s.space(); s.next('}') {
+		return true
+	}
+	for {
+		s.space()
+		if s.pos == len(s.data) || s.data[s.pos] != '"' {
+			return s.fail("a key is missing")
+		}
+		key, _, ok := s.text()
+		if !ok {
+			return false
+		}
+		if s.space(); !s.next(':') {
+			return s.fail("a colon is missing")
+		}
+		if !s.value(child(node, key)) {
+			return false
+		}
+		s.space()
+		switch {
+		case s.next(','):
+		case s.next('}'):
+			return true
+		default:
+			return s.fail("a comma or a closing brace is missing")
+		}
+	}
+}
+
+// child finds a key in the tree; keys with escapes match as they are written.
+func child(node *jsonNode, key []byte) *jsonNode {
+	if node == nil {
+		return nil
+	}
+	for i := range node.children {
+		if node.children[i].key == string(key) {
+			return &node.children[i]
+		}
+	}
+	return nil
+}
+
+func (s *jsonScanner) array(node *jsonNode) bool {
+	if !s.enter() {
+		return false
+	}
+	defer func() { s.depth-- }()
+	if s.space(); s.next(']') {
+		return true
+	}
+	for i := 0; ; i++ {
+		var element *jsonNode
+		if node != nil && len(node.children) > 0 && i < 1000 {
+			var digits [3]byte
+			element = child(node, appendIndex(digits[:0], i))
+		}
+		if !s.value(element) {
+			return false
+		}
+		s.space()
+		switch {
+		case s.next(','):
+		case s.next(']'):
+			return true
+		default:
+			return s.fail("a comma or a closing bracket is missing")
+		}
+	}
+}
+
+func appendIndex(dst []byte, i int) []byte {
+	if i >= 100 {
+		dst = append(dst, byte('0'+i/100))
+	}
+	if i >= 10 {
+		dst = append(dst, byte('0'+i/10%10))
+	}
+	return append(dst, byte('0'+i%10))
+}
+
+func (s *jsonScanner) next(c byte) bool {
+	if s.pos < len(s.data) && s.data[s.pos] == c {
+		s.pos++
+		return true
+	}
+	return false
+}
+
+// text scans a string and returns what stands between its quotes.
+func (s *jsonScanner) text() (text []byte, escaped, ok bool) {
+	s.pos++
+	start := s.pos
+	for s.pos < len(s.data) {
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			text = s.data[start:s.pos]
+			s.pos++
+			return text, escaped, true
+		case c == '\\':
+			escaped = true
+			if !s.escape() {
+				return nil, false, false
+			}
+		case c < 0x20:
+			return nil, false, s.fail("a control character in a string")
+		default:
+			s.pos++
+		}
+	}
+	return nil, false, s.fail("a string does not end")
+}
+
+func (s *jsonScanner) escape() bool {
+	s.pos++
+	if s.pos == len(s.data) {
+		return s.fail("a string does not end")
+	}
+	switch s.data[s.pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.pos++
+		return true
+	case 'u':
+		s.pos++
+		for range 4 {
+			if s.pos == len(s.data) || !isHex(s.data[s.pos]) {
+				return s.fail("a \\u escape is not four hex digits")
+			}
+			s.pos++
+		}
+		return true
+	}
+	return s.fail("an unknown escape")
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+// number scans -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+func (s *jsonScanner) number() bool {
+	s.next('-')
+	if !s.next('0') && !s.digits() {
+		return s.fail("a number without digits")
+	}
+	if s.next('.') && !s.digits() {
+		return s.fail("a number ends with its point")
+	}
+	if s.next('e') || s.next('E') {
+		if !s.next('+') {
+			s.next('-')
+		}
+		if !s.digits() {
+			return s.fail("a number without exponent digits")
+		}
+	}
+	return true
+}
+
+func (s *jsonScanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.data) && s.data[s.pos] >= '0' && s.data[s.pos] <= '9' {
+		s.pos++
+	}
+	return s.pos > start
+}
