@@ -21,6 +21,7 @@ const (
 	NotMeasured    Reason = "not_measured"    // the station does not measure it
 	ClockAhead     Reason = "clock_ahead"     // observed in the future
 	TooOld         Reason = "too_old"         // observed before the metric's max_late
+	Undated        Reason = "undated"         // a retained message without a time of its own: nobody knows how old it is
 	SourceFailed   Reason = "source_failed"   // a pulled system did not answer as agreed
 	Unauthorised   Reason = "unauthorised"    // a push from outside its sender's scope
 )
@@ -28,7 +29,7 @@ const (
 // Reasons are all reasons, for instruments that want every label from the start.
 var Reasons = []Reason{
 	TooLarge, BadEncoding, BadFormat, Unmapped, MissingField, BadValue, NotFinite, OutOfRange, UnknownStation,
-	UnknownMetric, NotMeasured, ClockAhead, TooOld, SourceFailed, Unauthorised,
+	UnknownMetric, NotMeasured, ClockAhead, TooOld, Undated, SourceFailed, Unauthorised,
 }
 
 // Refusal is the clear answer to bad input: which field, which value, why.

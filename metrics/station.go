@@ -37,3 +37,6 @@ func UnitOfStation(station string) (code string, ok bool) {
 func CameraOfStation(station string) (id string, ok bool) {
 	return strings.CutPrefix(station, cameraPrefix)
 }
+
+// ValidStationID reports whether the id could be a sensor's.
+func ValidStationID(id string) bool { return stationPattern.MatchString(id) }

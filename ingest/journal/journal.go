@@ -21,6 +21,7 @@ type Log string
 const (
 	Readings Log = "READINGS" // blocks, see AppendBlock
 	Events   Log = "EVENTS"   // alarm acts, audit, published figures, form entries
+	Refused  Log = "REFUSED"  // what the door did not take: the one log that forgets its oldest
 )
 
 func (l Log) subject(producer string) string { return string(l) + "." + producer }
@@ -136,9 +137,12 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	for _, s := range []jetstream.StreamConfig{
 		{Name: string(Readings), MaxBytes: cfg.MaxBytes},
 		{Name: string(Events), MaxBytes: 1 << 30},
+		{Name: string(Refused), MaxBytes: 64 << 20, MaxMsgs: 10_000, Discard: jetstream.DiscardOld},
 	} {
 		s.Subjects = []string{s.Name + ".>"}
-		s.Discard = jetstream.DiscardNew // a full log refuses what is new, it never forgets what it took
+		if Log(s.Name) != Refused {
+			s.Discard = jetstream.DiscardNew // a full log refuses what is new, it never forgets what it took
+		}
 		s.Storage = jetstream.FileStorage
 		s.AllowDirect = true
 		stream, err := j.js.CreateOrUpdateStream(ctx, s)

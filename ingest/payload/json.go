@@ -170,6 +170,9 @@ func (f *jsonForm) common(from *metrics.Reading, found []jsonToken) (err error) 
 		if from.ObservedAt, err = f.parseTime(t); err != nil {
 			return metrics.Refuse(metrics.BadValue, f.paths[f.time], t.string(), "%v", err)
 		}
+		if from.ObservedAt == 0 {
+			from.ObservedAt = 1 // a clock at its epoch is a wrong time, not a missing one
+		}
 	}
 	if t, ok := at(f.revision); ok {
 		n, err := strconv.ParseUint(t.string(), 10, 32)
