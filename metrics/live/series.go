@@ -1,0 +1,207 @@
+package live
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"vonglau/metrics"
+)
+
+// maxBucketPoints bounds one bucket of one series: 4.5 observations a second.
+// What comes on top is counted and left out, and the bucket says so.
+const maxBucketPoints = 4096
+
+// Point is one observation of a series.
+type Point struct {
+	At       metrics.Millis
+	Value    float64
+	Revision uint32
+	Quality  metrics.Quality
+	ID       string
+}
+
+// supersedes reports whether p replaces o, an observation of the same identity:
+// the higher revision does. Of two with the same revision the first in journal
+// order stays.
+func (p Point) supersedes(o Point) bool { return p.Revision > o.Revision }
+
+func comparePoints(a, b Point) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.ID, b.ID))
+}
+
+// bucket holds the observations of one BucketWidth, sorted by identity.
+type bucket struct {
+	start    metrics.Millis
+	points   []Point
+	overflow bool
+	summary  stats // of points; valid unless dirty
+	dirty    bool
+}
+
+// series is one station's metric.
+type series struct {
+	latest  Point // by observation time; the zero point: none yet
+	stale   bool
+	buckets []bucket // sorted by start, within the horizon
+}
+
+// outcome of taking one reading.
+type outcome uint8
+
+const (
+	unchanged outcome = iota
+	changed
+	conflicted // same identity and revision, another value
+	expired    // before the horizon
+	overflowed
+)
+
+// take adds a point unless its identity is there already.
+func (s *series) take(p Point, oldest metrics.Millis) outcome {
+	newest := s.latest.At == 0 || comparePoints(p, s.latest) >= 0
+	start := p.At.Floor(metrics.BucketWidth)
+	if start < oldest {
+		if newest { // a series that reports seldom: no window, but a latest value
+			return s.setLatest(p)
+		}
+		return expired
+	}
+	i, found := slices.BinarySearchFunc(s.buckets, start, func(b bucket, at metrics.Millis) int { return cmp.Compare(b.start, at) })
+	if !found {
+		s.buckets = slices.Insert(s.buckets, i, bucket{start: start})
+	}
+	b := &s.buckets[i]
+	at, found := slices.BinarySearchFunc(b.points, p, comparePoints)
+	if found {
+		old := b.points[at]
+		if !p.supersedes(old) {
+			if p.Revision == old.Revision && p.Value != old.Value {
+				return conflicted
+			}
+			return unchanged
+		}
+		b.points[at] = p
+	} else {
+		if len(b.points) >= maxBucketPoints {
+			b.overflow = true
+			return overflowed
+		}
+		b.points = slices.Insert(b.points, at, p)
+	}
+	b.dirty = true
+	if newest {
+		s.latest = p
+	}
+	return changed
+}
+
+func (s *series) setLatest(p Point) outcome {
+	if s.latest.At == p.At && s.latest.ID == p.ID && !p.supersedes(s.latest) {
+		return unchanged
+	}
+	s.latest = p
+	return changed
+}
+
+// trim forgets buckets before oldest.
+func (s *series) trim(oldest metrics.Millis) {
+	n := 0
+	for n < len(s.buckets) && s.buckets[n].start < oldest {
+		n++
+	}
+	s.buckets = slices.Delete(s.buckets, 0, n)
+}
+
+// stats of the observations in (from, to]; exercises are left out.
+type stats struct {
+	n           int // observations
+	slots       int // slots of the coverage in which one was observed
+	sum         float64
+	min, max    float64
+	first, last Point
+	increase    float64 // of a counter, resets taken into account
+	overflow    bool
+}
+
+func (st *stats) add(p Point) {
+	if p.Quality == metrics.Exercise {
+		return
+	}
+	if st.n == 0 {
+		st.min, st.max, st.first = p.Value, p.Value, p
+	} else if p.Value >= st.last.Value {
+		st.increase += p.Value - st.last.Value
+	} else {
+		st.increase += p.Value // a counter that fell has started again from zero
+	}
+	st.n++
+	st.sum += p.Value
+	st.min, st.max, st.last = min(st.min, p.Value), max(st.max, p.Value), p
+}
+
+// merge adds a later span. Sums are taken bucket by bucket in order of time, so
+// that they do not depend on how the readings came.
+func (st *stats) merge(o stats) {
+	if o.n == 0 {
+		return
+	}
+	if st.n == 0 {
+		slots := st.slots
+		*st = o
+		st.slots += slots
+		return
+	}
+	st.increase += o.increase
+	if o.first.Value >= st.last.Value {
+		st.increase += o.first.Value - st.last.Value
+	} else {
+		st.increase += o.first.Value
+	}
+	st.n += o.n
+	st.slots += o.slots
+	st.sum += o.sum
+	st.min, st.max, st.last = min(st.min, o.min), max(st.max, o.max), o.last
+	st.overflow = st.overflow || o.overflow
+}
+
+// over computes the stats of (from, to] with coverage counted in slots.
+func (s *series) over(from, to metrics.Millis, slot time.Duration) stats {
+	var total stats
+	for i := range s.buckets {
+		b := &s.buckets[i]
+		end := b.start.Add(metrics.BucketWidth)
+		if end <= from+1 || b.start > to {
+			continue
+		}
+		whole := b.start > from && end <= to+1 && slot >= metrics.BucketWidth
+		if whole && !b.dirty {
+			total.merge(b.summary)
+			continue
+		}
+		part := b.over(from, to, slot)
+		if whole {
+			b.summary, b.dirty = part, false
+		}
+		total.merge(part)
+	}
+	return total
+}
+
+func (b *bucket) over(from, to metrics.Millis, slot time.Duration) stats {
+	st := stats{overflow: b.overflow}
+	var lastSlot metrics.Millis = -1
+	for _, p := range b.points {
+		if p.At <= from || p.At > to {
+			continue
+		}
+		before := st.n
+		st.add(p)
+		if in := p.At.Floor(slot); st.n > before && in != lastSlot {
+			st.slots++
+			lastSlot = in
+		}
+	}
+	return st
+}
