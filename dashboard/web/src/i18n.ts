@@ -1,0 +1,189 @@
+// The words of the screens, Vietnamese first. A word is here once; sentences that
+// depend on what happened are composed by the server in both languages.
+import { signal } from "@preact/signals";
+import type { Text } from "./contract";
+import type { Lang } from "./format";
+
+const words = {
+  product: ["Vọng Lâu", "Vọng Lâu"],
+  tagline: ["Trung tâm Giám sát, Điều hành thông minh", "Smart Operations Centre"],
+  // link
+  live: ["Trực tiếp", "Live"],
+  connecting: ["Đang kết nối", "Connecting"],
+  lost: ["Mất kết nối", "Connection lost"],
+  lostSince: ["số liệu dừng từ", "data stopped at"],
+  signin: ["Phiên đã hết hạn, cần đăng nhập lại", "Session ended, sign in again"],
+  refused: ["Không còn phạm vi được xem", "No scope left to show"],
+  waiting: ["Đang chờ số liệu", "Waiting for data"],
+  // pages
+  wall: ["Màn hình lớn", "Wall"],
+  duty: ["Bàn trực", "Duty desk"],
+  explore: ["Khai thác số liệu", "Explore"],
+  devices: ["Thiết bị mới", "New devices"],
+  main: ["Nội dung", "Content"],
+  pages: ["Các trang", "Pages"],
+  skip: ["Đến nội dung", "Skip to content"],
+  otherLang: ["English", "Tiếng Việt"],
+  signOut: ["Đăng xuất", "Sign out"],
+  signIn: ["Đăng nhập", "Sign in"],
+  user: ["Tên đăng nhập", "User name"],
+  password: ["Mật khẩu", "Password"],
+  badLogin: ["Tên đăng nhập hoặc mật khẩu không đúng", "Wrong user name or password"],
+  unreachable: ["Không liên lạc được với máy chủ", "The server cannot be reached"],
+  notFound: ["Không có trang này", "No such page"],
+  close: ["Đóng", "Close"],
+  cancel: ["Huỷ", "Cancel"],
+  retry: ["Thử lại", "Try again"],
+  // severity
+  critical: ["Nguy cấp", "Critical"],
+  warning: ["Cảnh báo", "Warning"],
+  notice: ["Chú ý", "Notice"],
+  calm: ["Bình thường", "Normal"],
+  exercise: ["DIỄN TẬP", "EXERCISE"],
+  // data
+  stale: ["Số liệu cũ", "Stale"],
+  silent: ["Mất tín hiệu", "No signal"],
+  insufficient: ["Chưa đủ số liệu", "Not enough data"],
+  ago: ["trước", "ago"],
+  target: ["Chỉ tiêu", "Target"],
+  coverage: ["Độ phủ", "Coverage"],
+  vsYesterday: ["so với hôm qua", "against yesterday"],
+  rank: ["Hạng", "Rank"],
+  provinceFigure: ["TB tỉnh", "Province"],
+  stations: ["Trạm", "Stations"],
+  cameras: ["Camera", "Cameras"],
+  map: ["Bản đồ", "Map"],
+  kpis: ["Chỉ số", "Indicators"],
+  sketch: ["Sơ đồ minh hoạ, không thể hiện địa giới", "Sketch, does not show boundaries"],
+  rain24: ["Mưa 24 giờ", "Rain 24 h"],
+  rain: ["Mưa", "Rain"],
+  level: ["Mực nước", "Water level"],
+  notable: ["Trạm đáng chú ý", "Notable stations"],
+  perHour: ["m/giờ", "m/h"],
+  after: ["sau", "in"],
+  alarmLevel: ["BĐ", "Level"],
+  aboveLevel: ["trên", "above"],
+  hours: ["giờ", "h"],
+  store: ["Kho dữ liệu", "Store"],
+  storeDown: ["Kho dữ liệu ngừng, số liệu trực tiếp vẫn nhận", "Store is down, live data goes on"],
+  allCamerasLive: ["trực tiếp", "live"],
+  // camera states
+  cam_live: ["Trực tiếp", "Live"],
+  cam_degraded: ["Kém", "Degraded"],
+  cam_frozen: ["Đứng hình", "Frozen"],
+  cam_dark: ["Tối hình", "Dark"],
+  cam_offline: ["Mất tín hiệu", "Offline"],
+  cam_maintenance: ["Bảo trì", "Maintenance"],
+  cam_unauthorised: ["Sai mật khẩu", "Unauthorised"],
+  noPicture: ["Chưa có hình", "No picture"],
+  picture: ["Hình", "Picture"],
+  openCamera: ["Mở camera", "Open camera"],
+  nearest: ["Camera gần nhất", "Nearest cameras"],
+  // alarms
+  alarms: ["Cảnh báo", "Alarms"],
+  noAlarms: ["Không có cảnh báo", "No alarms"],
+  raised: ["Chưa tiếp nhận", "Not acknowledged"],
+  acknowledged: ["Đã tiếp nhận", "Acknowledged"],
+  assigned: ["Đã giao", "Assigned"],
+  cleared: ["Đã kết thúc", "Cleared"],
+  ack: ["Tiếp nhận", "Acknowledge"],
+  assign: ["Giao xử lý", "Assign"],
+  comment: ["Ghi chú", "Comment"],
+  clear: ["Kết thúc", "Clear"],
+  assignTo: ["Giao cho", "Assign to"],
+  note: ["Nội dung", "Text"],
+  send: ["Gửi", "Send"],
+  sending: ["Đang gửi…", "Sending…"],
+  notDone: ["Chưa thực hiện được", "Not done"],
+  times: ["lần", "times"],
+  more: ["cảnh báo khác", "more alarms"],
+  sound: ["Âm báo", "Sound"],
+  soundOn: ["Âm báo: bật", "Sound: on"],
+  soundOff: ["Âm báo: tắt", "Sound: off"],
+  holder: ["Người xử lý", "Held by"],
+  noHolder: ["Chưa có người nhận", "Nobody has taken it"],
+  since: ["từ", "since"],
+  showPlace: ["Xem địa điểm", "Show place"],
+  clearedToday: ["Đã kết thúc gần đây", "Recently cleared"],
+  // place card
+  place: ["Thẻ địa điểm", "Place"],
+  unit: ["Đơn vị", "Unit"],
+  wholeScope: ["Toàn phạm vi", "Whole scope"],
+  sensors: ["Cảm biến", "Sensors"],
+  upstream: ["Thượng nguồn", "Upstream"],
+  noSensors: ["Không có cảm biến ở đây", "No sensors here"],
+  noCameras: ["Không có camera", "No cameras"],
+  value: ["Giá trị", "Value"],
+  age: ["Tuổi", "Age"],
+  // explorer
+  metric: ["Chỉ số", "Metric"],
+  by: ["Theo", "By"],
+  byStation: ["Trạm", "Station"],
+  byUnit: ["Đơn vị", "Unit"],
+  range: ["Khoảng thời gian", "Range"],
+  from: ["Từ", "From"],
+  to: ["Đến", "To"],
+  step: ["Bước", "Step"],
+  agg: ["Cách tính", "Aggregate"],
+  chosen: ["Đã chọn", "Chosen"],
+  choose: ["Chọn tối đa 8", "Choose up to 8"],
+  filter: ["Lọc theo tên", "Filter by name"],
+  exportCsv: ["Xuất CSV", "Export CSV"],
+  noPoints: ["Không có số liệu trong khoảng này", "No data in this range"],
+  pick: ["Chọn chỉ số và ít nhất một trạm hoặc đơn vị", "Choose a metric and at least one station or unit"],
+  table: ["Bảng số liệu", "Table"],
+  chart: ["Biểu đồ", "Chart"],
+  time: ["Thời gian", "Time"],
+  readings: ["Số lần đo", "Readings"],
+  h6: ["6 giờ", "6 h"], h24: ["24 giờ", "24 h"], d7: ["7 ngày", "7 d"], d30: ["30 ngày", "30 d"], custom: ["Tự chọn", "Custom"],
+  s15m: ["15 phút", "15 min"], s1h: ["1 giờ", "1 h"], s1d: ["1 ngày", "1 day"],
+  avg: ["Trung bình", "Average"], sum: ["Tổng", "Sum"], min: ["Nhỏ nhất", "Minimum"], max: ["Lớn nhất", "Maximum"], last: ["Cuối kỳ", "Last"],
+  truncated: ["Bảng hiện 500 dòng mới nhất; tệp CSV có đủ.", "The table shows the newest 500 rows; the CSV has all."],
+  // devices
+  devicesLead: ["Thiết bị đang gửi số liệu nhưng chưa có trong danh mục. Số liệu của chúng chờ ở đây, không mất.", "Devices that send but are not in the catalogue. Their values wait here and are not lost."],
+  noDevices: ["Không có thiết bị mới", "No new devices"],
+  adopt: ["Tiếp nhận thiết bị", "Adopt device"],
+  adopted: ["Đã đưa vào danh mục", "Adopted"],
+  deviceId: ["Mã", "Id"],
+  firstSeen: ["Thấy lần đầu", "First seen"],
+  lastSeen: ["Lần cuối", "Last seen"],
+  count: ["Số lần", "Count"],
+  name: ["Tên", "Name"],
+  lat: ["Vĩ độ", "Latitude"], lon: ["Kinh độ", "Longitude"],
+  refusals: ["Số liệu bị từ chối", "Refusals"],
+  refusalsLead: ["Mỗi lần từ chối có lý do. Những lần gần nhất được giữ lại để xem.", "Every refusal has a reason. The latest are kept for inspection."],
+  noRefusals: ["Không có số liệu bị từ chối", "Nothing was refused"],
+  source: ["Nguồn", "Source"], reason: ["Lý do", "Reason"], field: ["Trường", "Field"], detail: ["Chi tiết", "Detail"], topic: ["Chủ đề", "Topic"], payload: ["Nội dung gốc", "Payload"],
+} as const satisfies Record<string, readonly [string, string]>;
+
+export type Word = keyof typeof words;
+
+function initial(): Lang {
+  const asked = new URLSearchParams(location.search).get("lang");
+  let kept: string | null = null;
+  try {
+    if (asked === "en" || asked === "vi") localStorage.setItem("lang", asked);
+    kept = localStorage.getItem("lang");
+  } catch { /* storage is closed to us: the address decides */ }
+  return (asked ?? kept) === "en" ? "en" : "vi";
+}
+
+/** The language of the screen. */
+export const lang = signal<Lang>(initial());
+lang.subscribe((l) => { document.documentElement.lang = l; });
+
+export function switchLang(): void {
+  lang.value = lang.value === "vi" ? "en" : "vi";
+  try { localStorage.setItem("lang", lang.value); } catch { /* only for this visit, then */ }
+  const url = new URL(location.href);
+  if (url.searchParams.has("lang")) {
+    url.searchParams.set("lang", lang.value);
+    history.replaceState(null, "", url);
+  }
+}
+
+/** A word of the screen in its language. */
+export const t = (word: Word): string => words[word][lang.value === "vi" ? 0 : 1];
+
+/** A name in the language of the screen. */
+export const say = (text: Text | null | undefined): string => (text ? (lang.value === "en" && text.en) || text.vi : "");

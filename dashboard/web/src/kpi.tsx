@@ -1,0 +1,51 @@
+// One indicator: value, target, trend, the line of the last values, coverage, age.
+import type { KpiState } from "./contract";
+import { num, share, short, signed } from "./format";
+import { lang, say, t } from "./i18n";
+import { Age, Arrow, Spark } from "./pieces";
+import { kpiSeverity, Mark } from "./severity";
+import { now } from "./store";
+
+/** Past until by this much the value is stale even if the server has not said so, ms. */
+const GRACE_MS = 10_000;
+
+export function KpiTile({ id, kpi, compare }: { id: string; kpi: KpiState; compare?: boolean }) {
+  const l = lang.value;
+  const severity = kpiSeverity(kpi);
+  const stale = kpi.stale || kpi.until + GRACE_MS < now.value;
+  const unit = kpi.symbol;
+  return (
+    <article class={`kpi ${stale ? "stale" : ""} ${severity}`} data-kpi={id}>
+      <h3>{say(kpi.name)}</h3>
+      <div class="figure">
+        {kpi.v === null
+          ? <span class="insufficient">{t("insufficient")}</span>
+          : <span class="v">{num(kpi.v, kpi.decimals, l)}{unit && <small>{"\u00a0" + unit}</small>}</span>}
+        {severity !== "calm" && !stale && <Mark severity={severity} />}
+        <Spark points={kpi.spark} />
+      </div>
+      <p class="under">
+        {kpi.target !== null && kpi.target !== undefined && <span class="target" title={kpi.target_source}><b>/</b>{short(kpi.target, kpi.decimals, l)}</span>}
+        {kpi.delta !== null && kpi.delta !== undefined && kpi.v !== null && <span class="delta" title={t("vsYesterday")}><Arrow delta={kpi.delta} />{signed(kpi.delta, kpi.decimals, l)}</span>}
+        <span class="cover-n" title={t("coverage")}>{share(kpi.n, kpi.m, l)}</span>
+        {stale ? <span class="old">{t("stale")} <Age at={kpi.t} /></span> : <Age at={kpi.t} />}
+      </p>
+      {compare && (kpi.rank || kpi.province) && (
+        <p class="compare">
+          {kpi.rank && <span>{t("rank")} <b>{share(kpi.rank.place, kpi.rank.of, l)}</b></span>}
+          {kpi.province && <span>{t("provinceFigure")} <b>{kpi.province.v === null ? "—" : num(kpi.province.v, kpi.decimals, l)}</b></span>}
+        </p>
+      )}
+    </article>
+  );
+}
+
+/** The wall's six: shares of service first, in this order; then whatever else misses its target, then the rest. */
+const FIRST = ["on_time_share", "dossiers_overdue", "online_share", "satisfaction", "feedback_on_time_share", "e_document_share"];
+export function chooseKpis(kpis: ReadonlyMap<string, KpiState>, n: number): [string, KpiState][] {
+  const rankOf = (id: string, k: KpiState) => {
+    const i = FIRST.indexOf(id);
+    return i >= 0 ? i : FIRST.length + (kpiSeverity(k) === "calm" ? 1 : 0);
+  };
+  return [...kpis].sort((a, b) => rankOf(...a) - rankOf(...b) || (a[0] < b[0] ? -1 : 1)).slice(0, n);
+}

@@ -1,0 +1,47 @@
+import { render, type ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { lang, t } from "./i18n";
+import { go, home, path } from "./route";
+import { live, me, whoAmI } from "./store";
+import "./style.css";
+
+// Each page is a file of its own, so that a wall loads no chart and a desk no wall.
+const pages: Record<string, () => Promise<{ default: ComponentType<any> }>> = {
+  login: () => import("./login"),
+  wall: () => import("./wall"),
+  district: () => import("./district"),
+  explore: () => import("./explore"),
+  devices: () => import("./devices"),
+};
+
+function App() {
+  const [, name = "", arg = ""] = path.value.split("/");
+  const [page, setPage] = useState<{ name: string; View: ComponentType<any> }>();
+  const who = me.value;
+
+  useEffect(() => { void whoAmI(); }, []);
+  useEffect(() => {
+    if (who === undefined) return;
+    if (who === null && name !== "login") go("/login?next=" + encodeURIComponent(location.pathname + location.search), true);
+    else if (who && (name === "" || (name === "district" && !arg))) go(home(name ? "duty" : who.role, who.scope), true);
+  }, [who, name]);
+  useEffect(() => {
+    if (who && name !== "login") live.start();
+  }, [who, name]);
+  useEffect(() => {
+    let current = true;
+    const load = (wait: number) => pages[name]?.().then(
+      (m) => { if (current) setPage({ name, View: m.default }); },
+      () => setTimeout(() => { if (current) load(Math.min(wait * 2, 30_000)); }, wait),
+    );
+    void load(1000);
+    return () => { current = false; };
+  }, [name]);
+  useEffect(() => { document.title = (name in pages && name !== "login" ? t((name === "district" ? "duty" : name) as "wall") + " · " : "") + t("product"); }, [name, lang.value]);
+
+  if (name && !pages[name]) return <main class="login"><form><h1>404</h1><p>{t("notFound")}</p><a href="/">{t("product")}</a></form></main>;
+  if (!page || page.name !== name || (name !== "login" && !who)) return null;
+  return <page.View key={arg} scope={decodeURIComponent(arg)} />;
+}
+
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,101 @@
+// What every page shares: the live link, the server's clock, who is asking.
+import { computed, signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { api, Problem, socketURL } from "./api";
+import type { Me } from "./contract";
+import { LiveClient, type Entries, type LinkState } from "./live";
+
+export const link = signal<LinkState>("connecting");
+/** Counts heartbeats: the mark beside the clock pulses with it. */
+export const beat = signal(0);
+/** The server's clock, ms, ticking each second. */
+export const now = signal(Date.now());
+/** When anything last came, on the server's clock; 0 before. */
+export const heard = signal(0);
+/** undefined: not asked yet; null: nobody. */
+export const me = signal<Me | null | undefined>(undefined);
+/** Nothing on the screen may look live when this is true. */
+export const dead = computed(() => link.value === "lost" || link.value === "signin" || link.value === "refused");
+
+export const live = new LiveClient({
+  url: socketURL("live"),
+  onLink: (state) => { link.value = state; },
+  onHeartbeat: () => { beat.value++; },
+});
+
+function tick(): void {
+  now.value = Date.now() + live.offset;
+  if (live.heard) heard.value = live.heard + live.offset;
+  setTimeout(tick, 1000 - (now.value % 1000) + 5);
+}
+tick();
+
+/** Asks who we are; a network that does not answer is asked again. */
+export async function whoAmI(): Promise<void> {
+  for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
+    try {
+      me.value = await api<Me>("GET", "me");
+      return;
+    } catch (e) {
+      if (e instanceof Problem && e.status === 401) {
+        me.value = null;
+        return;
+      }
+      await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random() / 2)));
+    }
+  }
+}
+
+// Deltas of one frame become one rendering. A hidden page has no frames, so a
+// timer stands in for them.
+const dirty = new Set<() => void>();
+let scheduled = false;
+function flush(): void {
+  if (!scheduled) return;
+  scheduled = false;
+  const all = [...dirty];
+  dirty.clear();
+  for (const render of all) render();
+}
+function schedule(render: () => void): void {
+  dirty.add(render);
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(flush);
+  setTimeout(flush, 250);
+}
+
+const none: Entries = new Map();
+
+/** The state of a live topic, followed for as long as the component stands. */
+export function useTopic<T>(topic: string): ReadonlyMap<string, T> {
+  const [, again] = useState(0);
+  const held = useRef<{ topic: string; state: Entries }>({ topic: "", state: none });
+  useEffect(() => {
+    const render = () => again((n) => n + 1);
+    const leave = live.subscribe(topic, (state) => {
+      held.current = { topic, state };
+      schedule(render);
+    });
+    return () => { leave(); dirty.delete(render); };
+  }, [topic]);
+  return (held.current.topic === topic ? held.current.state : none) as ReadonlyMap<string, T>;
+}
+
+/** An answer of the API, fetched once per key and again after failures. */
+export function useFetched<T>(key: string, get: (signal: AbortSignal) => Promise<T>): T | undefined {
+  const [answer, set] = useState<{ key: string; value: T }>();
+  useEffect(() => {
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout>;
+    const ask = (wait: number) => {
+      get(stop.signal).then(
+        (value) => { if (!stop.signal.aborted) set({ key, value }); },
+        () => { if (!stop.signal.aborted) timer = setTimeout(() => ask(Math.min(wait * 2, 30_000)), wait); },
+      );
+    };
+    ask(1000);
+    return () => { stop.abort(); clearTimeout(timer); };
+  }, [key]);
+  return answer?.key === key ? answer.value : undefined;
+}

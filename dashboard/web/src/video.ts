@@ -1,0 +1,165 @@
+// Live pictures: fragmented MP4 over a WebSocket into a MediaSource. In tile mode
+// each fragment is one keyframe and the element stands still on the newest; in
+// full mode it plays and is kept close to the live edge.
+import { socketURL } from "./api";
+
+export type Mode = "tile" | "full";
+/** Buffer behind the newest frame that is kept, s. */
+const KEEP = { tile: 4, full: 20 };
+const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
+/** Fragments waiting to be appended; more means that the decoder does not follow, and only the newest help. */
+const QUEUE_MAX = 64;
+
+export interface Hooks {
+  /** A frame came; the argument is our clock, ms. */
+  onFrame?: (at: number) => void;
+  /** The camera does not exist or nothing here can play it: the player stays away. */
+  onGone?: (why: "unknown" | "unsupported") => void;
+}
+
+export class Player {
+  private socket: WebSocket | null = null;
+  private media: MediaSource | null = null;
+  private buffer: SourceBuffer | null = null;
+  private url = "";
+  private queue: ArrayBuffer[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private attempts = 0;
+  private openedAt = 0;
+  private stopped = false;
+
+  constructor(private readonly video: HTMLVideoElement, private readonly camera: string, private readonly mode: Mode, private readonly hooks: Hooks = {}) {
+    video.muted = true;
+    video.disableRemotePlayback = true;
+    if (typeof MediaSource === "undefined") {
+      hooks.onGone?.("unsupported");
+      return;
+    }
+    // A wall opens six at once after a restart: not all in the same millisecond.
+    this.timer = setTimeout(() => this.connect(), Math.random() * 300);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.socket?.close(1000);
+    this.socket = null;
+    this.release();
+  }
+
+  private connect(): void {
+    this.openedAt = Date.now();
+    const socket = new WebSocket(socketURL(`cameras/${encodeURIComponent(this.camera)}/video?mode=${this.mode}`), "ioc.video.v1");
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onmessage = (e) => {
+      if (this.socket !== socket) return;
+      if (typeof e.data === "string") this.told(e.data);
+      else this.fragment(e.data as ArrayBuffer);
+    };
+    socket.onclose = (e) => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      if (e.code === 4404 || e.code === 4403) { this.hooks.onGone?.("unknown"); return; }
+      this.again();
+    };
+  }
+
+  private again(): void {
+    if (this.stopped) return;
+    if (Date.now() - this.openedAt > STABLE_MS) this.attempts = 0;
+    const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.connect(), ceiling / 2 + (ceiling / 2) * Math.random());
+  }
+
+  private told(text: string): void {
+    let m: any;
+    try { m = JSON.parse(text); } catch { return; }
+    if (m.type === "init") this.open(`video/mp4; codecs="${m.codec}"`);
+  }
+
+  /** A new init: the codec or size may have changed, so the source starts over. */
+  private open(type: string): void {
+    this.release();
+    if (!MediaSource.isTypeSupported(type)) {
+      this.socket?.close(1000);
+      this.socket = null;
+      this.hooks.onGone?.("unsupported");
+      return;
+    }
+    const media = new MediaSource();
+    this.media = media;
+    this.url = URL.createObjectURL(media);
+    this.video.src = this.url;
+    media.addEventListener("sourceopen", () => {
+      if (this.media !== media) return;
+      URL.revokeObjectURL(this.url);
+      this.buffer = media.addSourceBuffer(type);
+      this.buffer.addEventListener("updateend", () => this.settle(media));
+      this.buffer.addEventListener("error", () => this.broken(media));
+      this.pump();
+    }, { once: true });
+  }
+
+  private fragment(data: ArrayBuffer): void {
+    if (!this.media) return;
+    // The first of a source is its init segment and is never dropped.
+    if (this.queue.length >= QUEUE_MAX) this.queue.splice(this.buffer ? 0 : 1, QUEUE_MAX / 2);
+    this.queue.push(data);
+    this.pump();
+  }
+
+  private pump(): void {
+    const b = this.buffer;
+    if (!b || b.updating || !this.queue.length || this.media?.readyState !== "open") return;
+    try {
+      b.appendBuffer(this.queue[0]!);
+      this.queue.shift();
+    } catch (e) {
+      if ((e as DOMException).name === "QuotaExceededError" && b.buffered.length) b.remove(0, b.buffered.end(b.buffered.length - 1) - 1);
+      else this.broken(this.media);
+    }
+  }
+
+  private settle(media: MediaSource): void {
+    const b = this.buffer;
+    if (this.media !== media || !b || b.updating) return;
+    if (b.buffered.length) {
+      const end = b.buffered.end(b.buffered.length - 1), start = b.buffered.start(0), v = this.video;
+      const lastStart = b.buffered.start(b.buffered.length - 1);
+      if (this.mode === "tile") {
+        const newest = Math.max(lastStart, end - 0.02);
+        if (Math.abs(v.currentTime - newest) > 0.01) { v.currentTime = newest; this.hooks.onFrame?.(Date.now()); }
+      } else {
+        if (v.currentTime < lastStart || end - v.currentTime > 2) v.currentTime = Math.max(lastStart, end - 0.3);
+        if (v.paused) v.play().catch(() => {});
+        this.hooks.onFrame?.(Date.now());
+      }
+      if (!this.queue.length && end - start > 2 * KEEP[this.mode]) {
+        b.remove(0, end - KEEP[this.mode]);
+        return;
+      }
+    }
+    this.pump();
+  }
+
+  private broken(media: MediaSource | null): void {
+    if (this.media !== media) return;
+    this.release();
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close(1000);
+    this.again();
+  }
+
+  private release(): void {
+    this.queue = [];
+    this.buffer = null;
+    if (!this.media) return;
+    this.media = null;
+    URL.revokeObjectURL(this.url);
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+}
