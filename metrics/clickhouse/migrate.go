@@ -1,0 +1,62 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// migrate runs what the database has not yet seen. Two processes may do it at
+// the same time: every statement can be run twice, and the table of migrations
+// keeps one row per number.
+func (s *Store) migrate(ctx context.Context) error {
+	err := s.conn.Exec(ctx, s.config.statement(`
+CREATE TABLE IF NOT EXISTS migrations {cluster}
+(number UInt32, name String, at DateTime64(3, 'UTC'))
+ENGINE = {replacing}(at) ORDER BY number`))
+	if err != nil {
+		return fmt.Errorf("make table of migrations: %w", err)
+	}
+	var done uint32
+	if err := s.conn.QueryRow(ctx, "SELECT max(number) FROM migrations").Scan(&done); err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	if int(done) > len(migrations) {
+		return fmt.Errorf("database %s is at migration %d and this program knows %d: it was written by a newer version",
+			s.config.Database, done, len(migrations))
+	}
+	for i := int(done); i < len(migrations); i++ {
+		m := migrations[i]
+		for _, statement := range m.statements {
+			if err := s.conn.Exec(ctx, s.config.statement(statement)); err != nil {
+				return fmt.Errorf("migration %d (%s): %w", i+1, m.name, err)
+			}
+		}
+		err := s.conn.Exec(ctx, "INSERT INTO migrations SELECT {number:UInt32}, {name:String}, {at:DateTime64(3, 'UTC')}",
+			named("number", i+1), named("name", m.name), named("at", time.Now().UTC().Format("2006-01-02 15:04:05.000")))
+		if err != nil {
+			return fmt.Errorf("note migration %d: %w", i+1, err)
+		}
+		s.log.Info("schema migrated", "number", i+1, "name", m.name, "database", s.config.Database)
+	}
+	return nil
+}
+
+// makeDictionary is no migration: it holds the credentials of this start, under
+// which the server reads the table from itself.
+func (s *Store) makeDictionary(ctx context.Context) error {
+	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace
+	err := s.conn.Exec(ctx, s.config.statement(fmt.Sprintf(`
+CREATE OR REPLACE DICTIONARY unit_of {cluster}
+(station String, unit String, valid_from Date32, valid_to Date32)
+PRIMARY KEY station
+SOURCE(CLICKHOUSE(USER '%s' PASSWORD '%s' DB '%s' QUERY 'SELECT station, unit, valid_from, valid_to FROM %s.station_units FINAL WHERE valid_from < valid_to'))
+LAYOUT(COMPLEX_KEY_RANGE_HASHED())
+RANGE(MIN valid_from MAX valid_to)
+LIFETIME(0)`, quote(s.config.Username), quote(s.config.Password), s.config.Database, s.config.Database)))
+	if err != nil {
+		return fmt.Errorf("make dictionary of units: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Options of Open; the zero value works.
+type Options struct {
+	Log        *slog.Logger
+	Registerer prometheus.Registerer // nil: no instruments
+	Wait       time.Duration         // how long the server may take to answer; 0: 30 s
+}
+
+const defaultWait = 30 * time.Second
+
+// Store is the database: rows in, rollups, history out. It is safe for
+// concurrent use.
+type Store struct {
+	conn   driver.Conn
+	config Config
+	log    *slog.Logger
+	tel    *telemetry
+}
+
+// Open connects, waits a bounded while for the server to answer, makes the
+// database if it is missing and brings its schema up to date. Close gives the
+// connections back.
+func Open(ctx context.Context, c Config, o Options) (*Store, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Database == "" {
+		c.Database = defaultDatabase
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Wait == 0 {
+		o.Wait = defaultWait
+	}
+	tel, err := newTelemetry(o.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("register instruments: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Wait)
+	defer cancel()
+	if err := makeDatabase(ctx, c); err != nil {
+		return nil, fmt.Errorf("reach clickhouse at %v: %w", c.Addr, err)
+	}
+	conn, err := driver.Open(c.options(c.Database))
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse: %w", err)
+	}
+	s := &Store{conn: conn, config: c, log: o.Log.With("component", "clickhouse"), tel: tel}
+	err = s.migrate(ctx)
+	if err == nil {
+		err = s.makeDictionary(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return s, nil
+}
+
+// Close gives the connections back. What runs on them fails.
+func (s *Store) Close() error { return s.conn.Close() }
+
+// Ping reports whether the server answers.
+func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
+
+// makeDatabase tries until ctx ends: at the start of a machine the server and
+// the program come up together. It names no database when it signs in, because
+// a sign-in to a missing one fails.
+func makeDatabase(ctx context.Context, c Config) error {
+	conn, err := driver.Open(c.options(""))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	query := c.statement("CREATE DATABASE IF NOT EXISTS " + c.Database + " {cluster}")
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := conn.Exec(ctx, query)
+		if err == nil || isRefusal(err) {
+			return err
+		}
+		select {
+		case <-time.After(jitter(pause)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 10 * time.Second
+)
+
+// jitter is between a half and the whole of the pause.
+func jitter(pause time.Duration) time.Duration { return pause/2 + rand.N(pause/2) }

@@ -1,0 +1,223 @@
+package clickhouse
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"vonglau/metrics"
+)
+
+// Ways to make one value of many readings, beside those of package metrics.
+const (
+	Count metrics.How = "count"
+	P50   metrics.How = "p50" // quantiles are exact, over all readings of the group
+	P95   metrics.How = "p95"
+)
+
+// StepMonth is the step of civil months, which have no fixed length.
+const StepMonth time.Duration = -1
+
+// What History can be asked by.
+const (
+	ByStation = "station"
+	ByUnit    = "unit"
+	ByTotal   = ""
+)
+
+// Query asks for the history of one metric.
+type Query struct {
+	Metric   string
+	Stations []string // empty: all of the scope
+	Units    []string // with what lies under them; empty: all of the scope
+	By       string   // ByStation, ByUnit (the unit that a station belongs to) or ByTotal
+	// From and To bound the points: those whose step starts in [From, To), the
+	// step that contains From included. Steps are whole: the first and the last
+	// may hold readings from outside. Raw readings are from exactly [From, To).
+	From, To metrics.Millis
+	// Step is 0 for raw readings, a multiple of 15 minutes, aligned to the
+	// civil day, or StepMonth.
+	Step time.Duration
+	// Agg is how a station's readings of a step become one value; stations then
+	// add up as the metric says (Across). Empty: as the metric's kind suggests.
+	// A ratio is always sum(numerator) / sum(denominator) × 100.
+	Agg metrics.How
+	// AsReported counts a station under the unit that it belonged to on the day
+	// of the readings; otherwise history is restated under today's units.
+	AsReported bool
+	// Strict nulls values whose coverage is below the metric's least coverage.
+	Strict  bool
+	Limit   int           // most points; 0: 200,000
+	MaxTime time.Duration // of the server; 0: 30 s
+}
+
+const (
+	defaultPoints = 200_000
+	mostPoints    = 1_000_000
+	defaultTime   = 30 * time.Second
+)
+
+// Errors that a caller tells apart.
+var (
+	// ErrOutsideScope: the query asks for what the predicate does not admit.
+	ErrOutsideScope = errors.New("outside the scope")
+	// ErrTooMany: the answer has more points than the limit; ask for a shorter
+	// time, a wider step or fewer stations.
+	ErrTooMany = errors.New("too many points")
+	// ErrBadQuery: the query contradicts itself or the catalogue.
+	ErrBadQuery = errors.New("bad query")
+)
+
+func bad(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrBadQuery, fmt.Sprintf(format, args...))
+}
+
+// plan is a query that was checked against the catalogue and the predicate.
+type plan struct {
+	Query
+	metric   *metrics.Metric
+	stations []string       // admitted and asked for, sorted
+	keys     []string       // of the series that stations[i] belongs to, today
+	measured map[string]int // key → how many of its stations measure the metric
+	end      metrics.Millis // where the last step ends
+}
+
+// newPlan is the only way to a query: it binds the predicate.
+func newPlan(q Query, c *metrics.Catalogue, p metrics.Predicate) (*plan, error) {
+	if p.Scope() == "" {
+		return nil, fmt.Errorf("%w: nobody without a scope sees history", ErrOutsideScope)
+	}
+	m, ok := c.Metric(q.Metric)
+	if !ok {
+		return nil, bad("metric %q is not in the catalogue", q.Metric)
+	}
+	if !p.Domain(m.Domain) {
+		return nil, fmt.Errorf("%w: metric %q", ErrOutsideScope, q.Metric)
+	}
+	pl := &plan{Query: q, metric: m, measured: map[string]int{}}
+	if err := pl.check(); err != nil {
+		return nil, err
+	}
+	return pl, pl.bind(c, p)
+}
+
+func (pl *plan) check() error {
+	q := &pl.Query
+	if !slices.Contains([]string{ByStation, ByUnit, ByTotal}, q.By) {
+		return bad("by %q is not station, unit or empty", q.By)
+	}
+	if q.From >= q.To {
+		return bad("from is not before to")
+	}
+	if q.From < firstStorable || q.To > endStorable {
+		return bad("from and to must lie between 1970 and 2100")
+	}
+	if q.Step != StepMonth && (q.Step < 0 || q.Step%metrics.BucketWidth != 0) {
+		return bad("step %v is not a multiple of 15 minutes", q.Step)
+	}
+	ratio := pl.metric.Kind == metrics.Ratio
+	if q.Step == 0 && (q.By != ByStation || ratio || q.Agg != "") {
+		return bad("raw readings (step 0) are of a metric that is read, by station and without agg")
+	}
+	if ratio && q.Agg != "" && q.Agg != metrics.Avg {
+		return bad("agg %q has no meaning for a ratio", q.Agg)
+	}
+	if q.Agg == "" {
+		q.Agg = usual(pl.metric.Kind)
+	}
+	if !slices.Contains([]metrics.How{metrics.Avg, metrics.Sum, metrics.Min, metrics.Max, metrics.Last, Count, P50, P95}, q.Agg) {
+		return bad("agg %q is not one of avg, sum, min, max, last, count, p50, p95", q.Agg)
+	}
+	if q.Limit < 0 || q.Limit > mostPoints {
+		return bad("limit %d is not between 1 and %d", q.Limit, mostPoints)
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultPoints
+	}
+	if q.MaxTime <= 0 {
+		q.MaxTime = defaultTime
+	}
+	pl.end = q.To
+	if q.Step != 0 {
+		q.From = floor(q.From, q.Step)
+		pl.end = next(floor(q.To-1, q.Step), q.Step)
+		if steps := pl.end.Sub(q.From) / metrics.BucketWidth; q.Step > 0 && int64(steps/(q.Step/metrics.BucketWidth)) > int64(q.Limit) {
+			return fmt.Errorf("%w: one series alone has more than %d", ErrTooMany, q.Limit)
+		}
+	}
+	return nil
+}
+
+// usual is how readings of a kind become one value when the query does not say.
+func usual(kind metrics.Kind) metrics.How {
+	switch kind {
+	case metrics.Total:
+		return metrics.Sum
+	case metrics.Event:
+		return Count
+	case metrics.State, metrics.Counter:
+		return metrics.Last
+	}
+	return metrics.Avg
+}
+
+// bind lists the stations: what is asked for within what is admitted.
+func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
+	for _, id := range pl.Stations {
+		if !p.Station(id) {
+			return fmt.Errorf("%w: station %q", ErrOutsideScope, id)
+		}
+	}
+	var units map[string]bool
+	if len(pl.Units) > 0 {
+		units = map[string]bool{}
+		for _, code := range pl.Units {
+			if !p.Unit(code) {
+				return fmt.Errorf("%w: unit %q", ErrOutsideScope, code)
+			}
+			for _, under := range c.Under(code, p.On()) {
+				units[under] = true
+			}
+		}
+	}
+	asked := p.Stations()
+	if len(pl.Stations) > 0 {
+		asked = slices.Compact(slices.Sorted(slices.Values(pl.Stations)))
+	}
+	for _, id := range asked {
+		station, ok := c.Station(id)
+		if !ok || units != nil && !units[station.Unit] {
+			continue
+		}
+		key := ""
+		switch pl.By {
+		case ByStation:
+			key = id
+		case ByUnit:
+			key = station.Unit
+		}
+		pl.stations, pl.keys = append(pl.stations, id), append(pl.keys, key)
+		if slices.Contains(station.Metrics, pl.metric.ID) {
+			pl.measured[key]++
+		}
+	}
+	return nil
+}
+
+// floor is the start of the step that contains m.
+func floor(m metrics.Millis, step time.Duration) metrics.Millis {
+	if step != StepMonth {
+		return m.Floor(step)
+	}
+	t := m.Time().In(metrics.Civil)
+	return metrics.MillisOf(time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, metrics.Civil))
+}
+
+// next is the start of the step after the one that starts at m.
+func next(m metrics.Millis, step time.Duration) metrics.Millis {
+	if step != StepMonth {
+		return m.Add(step)
+	}
+	return metrics.MillisOf(m.Time().In(metrics.Civil).AddDate(0, 1, 0))
+}

@@ -1,0 +1,120 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/ext"
+
+	"vonglau/metrics"
+)
+
+// A level of rollups and how it is recomputed. The day bucket starts at 17:00
+// UTC, the civil midnight.
+type level struct {
+	table     string
+	width     time.Duration
+	recompute string
+}
+
+// levels are recomputed one from the other, the finest first: reading all of a
+// day's raw rows again each time one of them comes would cost a hundred times
+// as much, and each level is a function of the one below as that is a function
+// of raw. first and last are by observed time, then by id.
+//
+// Exercise readings (quality 4) count in the version and nowhere else, so that
+// a correction that makes a reading one, or takes that back, wins too; a bucket
+// with nothing else keeps a row with count 0, which no reader shows.
+var levels = []level{
+	{"rollup_15m", metrics.BucketWidth, `
+INSERT INTO rollup_15m (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
+SELECT metric, station, toStartOfFifteenMinutes(observed_at),
+    countIf(quality != 4), sumIf(value, quality != 4), minIf(value, quality != 4), maxIf(value, quality != 4),
+    argMinIf(value, (observed_at, id), quality != 4), argMaxIf(value, (observed_at, id), quality != 4),
+    maxIf(observed_at, quality != 4), sum(toUInt128(version))
+FROM raw FINAL
+WHERE (metric, station, toStartOfFifteenMinutes(observed_at)) IN (SELECT metric, station, bucket FROM dirty)
+    AND observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+GROUP BY 1, 2, 3`},
+	{"rollup_1h", time.Hour, fold("rollup_1h", "rollup_15m", "toStartOfHour(bucket)")},
+	{"rollup_1d", 24 * time.Hour, fold("rollup_1d", "rollup_1h", civilDay)},
+}
+
+// civilDay is the start of the civil day that the bucket lies in.
+const civilDay = "toStartOfDay(bucket + INTERVAL 7 HOUR) - INTERVAL 7 HOUR"
+
+func fold(to, from, bucket string) string {
+	return `
+INSERT INTO ` + to + ` (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
+SELECT metric, station, ` + bucket + ` AS wide,
+    sum(s.count), sum(s.sum), minIf(s.min, s.count > 0), maxIf(s.max, s.count > 0),
+    argMinIf(s.first, s.bucket, s.count > 0), argMaxIf(s.last, s.bucket, s.count > 0),
+    maxIf(s.last_at, s.count > 0), sum(s.version)
+FROM ` + from + ` AS s FINAL
+WHERE (metric, station) IN (SELECT metric, station FROM dirty) AND (metric, station, ` + bucket + `) IN (SELECT metric, station, bucket FROM dirty)
+    AND bucket >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND bucket < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+GROUP BY 1, 2, 3`
+}
+
+// chunkBuckets bounds one recompute: what it reads and how long it takes.
+const chunkBuckets = 4096
+
+// Recompute makes the rollups of the buckets anew from the raw rows that are
+// stored, at all three levels. It changes nothing where nothing changed, and
+// may run at the same time as another: the one that saw more rows wins. When it
+// fails, the caller runs it again with the same buckets.
+func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
+	if len(buckets) == 0 {
+		return nil
+	}
+	began := time.Now()
+	for _, l := range levels {
+		wide := make([]Bucket, len(buckets))
+		for i, b := range buckets {
+			wide[i] = b.widen(l.width)
+		}
+		slices.SortFunc(wide, Bucket.compare)
+		wide = slices.Compact(wide)
+		for chunk := range slices.Chunk(wide, chunkBuckets) {
+			if err := s.recompute(ctx, l, chunk); err != nil {
+				return fmt.Errorf("recompute %s: %w", l.table, err)
+			}
+		}
+	}
+	s.tel.rollupSeconds.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// recompute one chunk, in halves if the server has not the memory for it.
+func (s *Store) recompute(ctx context.Context, l level, chunk []Bucket) error {
+	err := s.recomputeAtOnce(ctx, l, chunk)
+	if err == nil || !isMemory(err) || len(chunk) == 1 {
+		return err
+	}
+	half := len(chunk) / 2
+	if err := s.recompute(ctx, l, chunk[:half]); err != nil {
+		return err
+	}
+	return s.recompute(ctx, l, chunk[half:])
+}
+
+// recomputeAtOnce sends the buckets as an external table: a column block, not
+// query text, so that their number does not meet the parser's bounds.
+func (s *Store) recomputeAtOnce(ctx context.Context, l level, chunk []Bucket) error {
+	dirty, err := ext.NewTable("dirty", ext.Column("metric", "String"), ext.Column("station", "String"), ext.Column("bucket", "DateTime('UTC')"))
+	if err != nil {
+		return err
+	}
+	from, to := chunk[0].Start, chunk[0].Start
+	for _, b := range chunk {
+		from, to = min(from, b.Start), max(to, b.Start)
+		if err := dirty.Append(b.Metric, b.Station, b.Start.Time()); err != nil {
+			return fmt.Errorf("fill dirty buckets: %w", err)
+		}
+	}
+	return s.conn.Exec(driver.Context(ctx, driver.WithExternalTable(dirty)), l.recompute,
+		named("from", int64(from)), named("to", int64(to.Add(l.width))))
+}

@@ -1,0 +1,137 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+
+	"vonglau/metrics"
+)
+
+// insertRows bounds one insert: the server holds it in memory while it sorts.
+const insertRows = 200_000
+
+// Write stores raw rows. Writing any of them again changes nothing. When it
+// fails, some of the rows may be there and some not; the caller writes all of
+// them again. Rollups are not touched: see Recompute.
+func (s *Store) Write(ctx context.Context, rows []Row) error {
+	for _, part := range byMonth(winners(rows)) {
+		for chunk := range slices.Chunk(part, insertRows) {
+			if err := s.insert(ctx, chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// byMonth splits rows by the partition they go to: one insert over many
+// partitions makes as many parts at once, and the server refuses it over a
+// hundred.
+func byMonth(rows []Row) [][]Row {
+	months := map[int][]Row{}
+	for _, r := range rows {
+		t := r.ObservedAt.Time()
+		month := t.Year()*12 + int(t.Month())
+		months[month] = append(months[month], r)
+	}
+	parts := make([][]Row, 0, len(months))
+	for _, part := range months {
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// columns of one insert, in the order of insertStatement.
+const insertStatement = "INSERT INTO raw (metric, station, observed_at, id, value, quality, received_at, version)"
+
+func (s *Store) insert(ctx context.Context, rows []Row) error {
+	began := time.Now()
+	batch, err := s.conn.PrepareBatch(ctx, insertStatement)
+	if err != nil {
+		return fmt.Errorf("prepare insert: %w", err)
+	}
+	defer batch.Close()
+	for i, column := range columnsOf(rows) {
+		if err := batch.Column(i).Append(column); err != nil {
+			return fmt.Errorf("fill column %d: %w", i, err)
+		}
+	}
+	if err := batch.Send(); err != nil {
+		return fmt.Errorf("insert: %w", err)
+	}
+	s.tel.insertSeconds.Observe(time.Since(began).Seconds())
+	s.tel.rows.Add(float64(len(rows)))
+	return nil
+}
+
+func columnsOf(rows []Row) []any {
+	n := len(rows)
+	metric, station, id := make([]string, n), make([]string, n), make([]string, n)
+	observed, received := make([]time.Time, n), make([]time.Time, n)
+	value, quality, version := make([]float64, n), make([]uint8, n), make([]uint64, n)
+	for i := range rows {
+		r := &rows[i]
+		metric[i], station[i], id[i] = r.Metric, r.Station, r.ID
+		observed[i], received[i] = storable(r.ObservedAt), storable(r.ReceivedAt)
+		value[i], quality[i], version[i] = r.Value, uint8(r.Quality), r.version()
+	}
+	return []any{metric, station, observed, id, value, quality, received, version}
+}
+
+// storable clamps what DateTime64 cannot hold to its edge, where the table's
+// constraint refuses it, instead of letting it wrap around to a time that looks
+// real.
+func storable(m metrics.Millis) time.Time {
+	const first = -2208988800000 // 1900-01-01
+	return min(max(m, first), endStorable).Time()
+}
+
+// The observed times that the table takes: from 1970-01-02, so that the civil
+// day's bucket is not before 1970, to the end of 2099.
+const (
+	firstStorable metrics.Millis = 86_400_000
+	endStorable   metrics.Millis = 4_102_444_800_000
+)
+
+// refusals are the server's codes that mean: the content is at fault, and would
+// be again.
+var refusals = []int32{
+	6,   // CANNOT_PARSE_TEXT
+	53,  // TYPE_MISMATCH
+	69,  // ARGUMENT_OUT_OF_BOUND
+	70,  // CANNOT_CONVERT_TYPE
+	131, // TOO_LARGE_STRING_SIZE
+	321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+	349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+	469, // VIOLATED_CONSTRAINT
+}
+
+// isContent reports whether the server refused rows for what they are.
+func isContent(err error) bool {
+	if exception, ok := errors.AsType[*proto.Exception](err); ok {
+		return slices.Contains(refusals, exception.Code)
+	}
+	_, ok := errors.AsType[*driver.OpError](err) // a column that the driver cannot convert
+	return ok
+}
+
+// isRefusal reports whether the server understood and said no, so that asking
+// again soon is of no use: a wrong password, a missing right.
+func isRefusal(err error) bool {
+	exception, ok := errors.AsType[*proto.Exception](err)
+	return ok && slices.Contains([]int32{192, 193, 194, 497, 516}, exception.Code)
+}
+
+// isMemory reports whether a query was ended because it took too much memory.
+func isMemory(err error) bool {
+	exception, ok := errors.AsType[*proto.Exception](err)
+	return ok && exception.Code == 241
+}
+
+func named(name string, value any) any { return driver.Named(name, value) }
