@@ -69,6 +69,7 @@ type Metric struct {
 	MinCoverage float64       `yaml:"min_coverage"` // 0..1; below it an aggregate says "insufficient"
 	Numerator   string        `yaml:"numerator"`    // ratio only: metric ids
 	Denominator string        `yaml:"denominator"`
+	States      []string      `yaml:"states"` // state only: the names of the codes 0, 1, 2, …
 	Better      Better        `yaml:"better"`
 	Targets     []Target      `yaml:"targets"`
 	Public      bool          `yaml:"public"`        // province total and ranking are shown to every scope

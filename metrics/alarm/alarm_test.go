@@ -1,0 +1,156 @@
+package alarm_test
+
+import (
+	"testing"
+	"time"
+
+	"vonglau/metrics"
+	"vonglau/metrics/alarm"
+)
+
+func catalogue(t *testing.T) *metrics.Catalogue {
+	t.Helper()
+	c, faults := metrics.NewCatalogue(metrics.Source{
+		Units:   []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}}, {Code: "03046", Parent: "15", Name: metrics.Text{Vi: "Bản Hồ"}}},
+		Metrics: []metrics.Metric{{ID: "level", Name: metrics.Text{Vi: "Mực nước"}, Domain: "disaster", Kind: metrics.Gauge, Decimals: 2, ValidFor: time.Minute}},
+		Stations: []metrics.Station{
+			{ID: "A", Name: metrics.Text{Vi: "A"}, Unit: "03046", Metrics: []string{"level"}, Levels: map[string][]float64{"level": {80, 81, 82}}},
+			{ID: "B", Name: metrics.Text{Vi: "B"}, Unit: "03046", Metrics: []string{"level"}},
+		},
+	})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	return c
+}
+
+// world plays values to a machine and folds its acts, as the program does.
+type world struct {
+	t       *testing.T
+	c       *metrics.Catalogue
+	book    *alarm.Book
+	machine *alarm.Machine
+	now     metrics.Millis
+	level   map[string]float64
+	silent  map[string]bool
+}
+
+func newWorld(t *testing.T, rules ...alarm.Rule) *world {
+	c := catalogue(t)
+	for i := range rules {
+		if err := rules[i].Validate(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	book := alarm.NewBook()
+	return &world{t: t, c: c, book: book, machine: alarm.NewMachine(rules, book), now: 1_790_000_000_000, level: map[string]float64{}, silent: map[string]bool{}}
+}
+
+func (w *world) after(d time.Duration) []alarm.Act {
+	w.now = w.now.Add(d)
+	acts := w.machine.Judge(w.c, alarm.Values{
+		Value: func(station, _, _ string) (float64, bool, bool) {
+			v, ok := w.level[station]
+			return v, false, ok
+		},
+		Silent: func(station string) bool { return w.silent[station] },
+	}, w.now)
+	for _, a := range acts {
+		w.book.Apply(a)
+	}
+	return acts
+}
+
+func (w *world) only() alarm.Alarm {
+	w.t.Helper()
+	list := w.book.List()
+	if len(list) != 1 {
+		w.t.Fatalf("%d alarms: %+v", len(list), list)
+	}
+	return list[0]
+}
+
+var river = alarm.Rule{ID: "river", Metric: "level", Levels: true, Hold: 10 * time.Second, ClearAfter: 30 * time.Second,
+	Text: metrics.Text{Vi: "{place}: {value} m, {level}"}}
+
+func TestLifeOfAnAlarm(t *testing.T) {
+	w := newWorld(t, river)
+	w.level["A"] = 79
+	if acts := w.after(0); len(acts) != 0 {
+		t.Fatalf("calm water: %+v", acts)
+	}
+	w.level["A"] = 80.5
+	w.after(time.Second)
+	if acts := w.after(5 * time.Second); len(acts) != 0 {
+		t.Fatalf("raised before its hold: %+v", acts)
+	}
+	w.after(5 * time.Second)
+	a := w.only()
+	if a.Severity != alarm.Notice || a.Status != alarm.Raised || a.Text.Vi != "Bản Hồ: 80,50 m, báo động I" {
+		t.Fatalf("raised as %+v", a)
+	}
+	w.book.Apply(alarm.Act{Verb: alarm.Ack, Alarm: a.ID, At: w.now, By: "trucban"})
+	if got := w.only(); got.Status != alarm.Acknowledged || got.AcknowledgedBy != "trucban" {
+		t.Fatalf("acknowledged as %+v", got)
+	}
+	w.level["A"] = 82.5
+	w.after(time.Second)
+	w.after(10 * time.Second)
+	if got := w.only(); got.Severity != alarm.Critical || got.Status != alarm.Raised || got.ID != a.ID {
+		t.Fatalf("worse must ask for eyes again, in the same alarm: %+v", got)
+	}
+	w.level["A"] = 79
+	w.after(time.Second)
+	w.after(29 * time.Second)
+	if got := w.only(); got.Status == alarm.Cleared {
+		t.Fatal("cleared before clear_after")
+	}
+	w.after(2 * time.Second)
+	if got := w.only(); got.Status != alarm.Cleared {
+		t.Fatalf("not cleared: %+v", got)
+	}
+}
+
+func TestFlappingRaisesNothing(t *testing.T) {
+	w := newWorld(t, river)
+	for i := range 100 {
+		w.level["A"] = 79 + float64(i%2)*2
+		w.after(6 * time.Second)
+	}
+	if list := w.book.List(); len(list) != 0 {
+		t.Fatalf("a flapping value raised %+v", list)
+	}
+}
+
+func TestManySilencesAreOneNotice(t *testing.T) {
+	w := newWorld(t, alarm.Rule{ID: "silent", Silence: &alarm.Silence{Group: "province"}, Above: map[alarm.Severity]float64{alarm.Notice: 1, alarm.Warning: 2},
+		Text: metrics.Text{Vi: "{value} trạm mất tín hiệu"}})
+	w.silent["A"], w.silent["B"] = true, true
+	w.after(0)
+	if a := w.only(); a.Count != 2 || a.Severity != alarm.Warning || a.Unit != "15" || a.Text.Vi != "2 trạm mất tín hiệu" {
+		t.Fatalf("%+v", a)
+	}
+}
+
+// The same acts, folded again, twice or in a new process, give the same alarms.
+func TestFoldIsRepeatable(t *testing.T) {
+	w := newWorld(t, river)
+	var acts []alarm.Act
+	w.level["A"] = 81.5
+	acts = append(acts, w.after(0)...)
+	acts = append(acts, w.after(10*time.Second)...)
+	comment := alarm.Act{Verb: alarm.Comment, Alarm: w.only().ID, At: w.now, By: "x", Note: "đã gọi xã"}
+	acts = append(acts, comment, comment)
+	again := alarm.NewBook()
+	for range 2 {
+		for _, a := range acts {
+			again.Apply(a)
+		}
+	}
+	if list := again.List(); len(list) != 1 || len(list[0].Notes) != 1 || list[0].Severity != alarm.Warning {
+		t.Fatalf("%+v", list)
+	}
+	if err := again.Check(alarm.Act{Verb: alarm.Ack, Alarm: "none"}); err == nil {
+		t.Error("an act on an unknown alarm is possible")
+	}
+}
