@@ -80,7 +80,7 @@ function AlarmCard({ alarm: a, chosen, doing, onAct, onChoose }: { alarm: AlarmS
   const holder = a.state === "assigned" ? a.assigned_to : a.acknowledged_by;
   return (
     <li class={`alarm ${a.severity} ${a.state} ${chosen ? "chosen" : ""}`} data-alarm={a.id}>
-      <button type="button" class="head" onClick={onChoose} aria-label={`${t("showPlace")}: ${say(a.place)}`} aria-pressed={chosen}>
+      <button type="button" class="head" onClick={onChoose} title={t("showPlace")} aria-pressed={chosen}>
         <Mark severity={a.severity} />
         <span class="title"><b>{say(a.place)}</b><span>{say(a.text)}</span></span>
         <span class="times"><When at={a.raised_at} /><Age at={a.raised_at} /></span>

@@ -26,8 +26,8 @@ export function KpiTile({ id, kpi, compare }: { id: string; kpi: KpiState; compa
       </div>
       <p class="under">
         {kpi.target !== null && kpi.target !== undefined && <span class="target" title={kpi.target_source}><b>/</b>{short(kpi.target, kpi.decimals, l)}</span>}
-        {kpi.delta !== null && kpi.delta !== undefined && kpi.v !== null && <span class="delta" title={t("vsYesterday")}><Arrow delta={kpi.delta} />{signed(kpi.delta, kpi.decimals, l)}</span>}
-        <span class="cover-n" title={t("coverage")}>{share(kpi.n, kpi.m, l)}</span>
+        {!stale && kpi.delta !== null && kpi.delta !== undefined && kpi.v !== null && <span class="delta" title={t("vsYesterday")}><Arrow delta={kpi.delta} />{signed(kpi.delta, kpi.decimals, l)}</span>}
+        {!stale && <span class="cover-n" title={t("coverage")}>{share(kpi.n, kpi.m, l)}</span>}
         {stale ? <span class="old">{t("stale")} <Age at={kpi.t} /></span> : <Age at={kpi.t} />}
       </p>
       {compare && (kpi.rank || kpi.province) && (

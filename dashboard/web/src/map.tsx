@@ -62,7 +62,11 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
     const shapes = official
       ? [...units.keys()].map((c) => (official.has(c) ? pathOf(official.get(c)!, project) : ""))
       : cells(points.map((u) => project(u.lon, u.lat)), width, height);
-    return { project, shapes, edge: around ? pathOf(around, project) : "", official: !!official };
+    // A slice has no neighbours to end its outermost cells: circles do.
+    const near: [number, number][] = !whole && !official ? points.map((u) => project(u.lon, u.lat)) : [];
+    const gaps = near.map((a, i) => Math.min(...near.filter((_, j) => j !== i).map((b) => Math.hypot(a[0] - b[0], a[1] - b[1]))));
+    const reach = near.length > 1 ? Math.max(...gaps) * 0.85 : Math.min(width, height) / 3;
+    return { project, shapes, near, reach, edge: around ? pathOf(around, project) : "", official: !!official };
   }, [codes, width, height, given, whole]);
 
   useEffect(() => {
@@ -124,7 +128,8 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
         {drawn && (
           <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={t("map")}>
             <defs>
-              <clipPath id="edge"><path d={drawn.edge || `M0 0H${width}V${height}H0Z`} clip-rule="evenodd" /></clipPath>
+              <clipPath id="near">{drawn.near.map(([x, y], i) => <circle key={i} cx={x} cy={y} r={drawn.reach} />)}</clipPath>
+              <clipPath id="edge" clip-path={drawn.near.length ? "url(#near)" : undefined}><path d={drawn.edge || `M0 0H${width}V${height}H0Z`} clip-rule="evenodd" /></clipPath>
             </defs>
             <g clip-path={drawn.official ? undefined : "url(#edge)"}>
               {[...units].map(([code, u], i) => (

@@ -38,7 +38,7 @@ export function PlaceCard({ units, unit, stations, about, onUnit }: { units: Rea
 
       <h3>{t("rain")} (mm)</h3>
       {rains.length === 0 ? <p class="muted">{t("noSensors")}</p> : (
-        <div class="scroll">
+        <div class="scroll" tabIndex={0} role="group" aria-label={t("place")}>
           <table class="rains">
             <thead><tr><th>{t("stations")}</th>{WINDOWS.map((w) => <th class="n" key={w}>{w.replace("h", "\u00a0" + t("hours"))}</th>)}<th class="n">{t("age")}</th></tr></thead>
             <tbody>
@@ -77,7 +77,7 @@ export function PlaceCard({ units, unit, stations, about, onUnit }: { units: Rea
 
       <details open={here.length <= 6}>
         <summary>{t("sensors")} ({here.length})</summary>
-        <div class="scroll">
+        <div class="scroll" tabIndex={0} role="group" aria-label={t("place")}>
           <table>
             <tbody>
               {here.slice(0, ROWS).flatMap(([id, s]) => Object.entries(s.values).map(([metric, v]) => (

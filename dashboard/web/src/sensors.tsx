@@ -34,19 +34,27 @@ export function Measured({ metric, v }: { metric: string; v: Value }) {
 /** The highest alarm level that the value has reached: 0 is none. */
 export const reached = (v: number, levels: number[]) => levels.filter((l) => v >= l).length;
 
-/** "+0,8 m/giờ · BĐ II 81,50 sau 25 phút" */
+/** "+0,80 m/giờ"; empty where the water stands. */
+const riseWords = (v: Value) => (v.rise_h !== undefined && Math.abs(v.rise_h) >= 0.005 ? `${signed(v.rise_h, 2, lang.value)}\u00a0${t("perHour")}` : "");
+
+/** "+0,80 m/giờ · trên BĐ I · BĐ II 81,50 sau 25 phút" */
 export function levelWords(v: Value, levels: number[]): string {
+  return [riseWords(v), ...levelParts(v, levels, true)].filter(Boolean).join(" · ");
+}
+
+function levelParts(v: Value, levels: number[], full: boolean): string[] {
   const l = lang.value, parts: string[] = [];
-  if (v.rise_h !== undefined && Math.abs(v.rise_h) >= 0.005) parts.push(`${signed(v.rise_h, 2, l)}\u00a0${t("perHour")}`);
   const at = reached(v.v, levels);
   if (at > 0) parts.push(`${t("aboveLevel")} ${t("alarmLevel")}\u00a0${ROMAN[at - 1]}`);
   const next = levels[at];
   if (next !== undefined) {
-    let text = `${t("alarmLevel")}\u00a0${ROMAN[at]} ${short(next, 2, l)}`;
+    // After "above Level I" the next one needs no second "Level" in English.
+    let text = (at > 0 && l === "en" ? "" : t("alarmLevel") + "\u00a0") + ROMAN[at] + (full ? " " + short(next, 2, l) : "");
+    if (!full && !v.eta_ms) text += ` ${short(next, 2, l)}`;
     if (v.eta_ms && v.eta_ms > now.value) text += ` ${t("after")} ${span(v.eta_ms - now.value, l)}`;
     parts.push(text);
   }
-  return parts.join(" · ");
+  return parts;
 }
 
 /** The water between a metre or so under the first level and the last, with the levels as ticks. */
@@ -88,7 +96,9 @@ export function notable(stations: ReadonlyMap<string, StationState>, n: number):
   const all = [...stations].filter(([, s]) => s.values.water_level || s.values.rain)
     .map((e) => ({ e, w: weight(e[1]) })).filter((x) => x.w > 0)
     .sort((a, b) => b.w - a.w || (a.e[0] < b.e[0] ? -1 : 1));
-  const rivers = all.filter((x) => x.e[1].values.water_level), rains = all.filter((x) => !x.e[1].values.water_level);
+  const seen = new Set<string>(); // one rain gauge of a unit speaks for its neighbours
+  const rivers = all.filter((x) => x.e[1].values.water_level);
+  const rains = all.filter((x) => !x.e[1].values.water_level && !seen.has(x.e[1].unit) && seen.add(x.e[1].unit));
   const want = Math.min(rivers.length, Math.max(n - rains.length, Math.ceil(n * 0.6)));
   return [...rivers.slice(0, want), ...rains.slice(0, n - want)].map((x) => x.e);
 }
@@ -100,15 +110,14 @@ export function NotableRow({ id, station: s }: { id: string; station: StationSta
   const hour = rain?.w?.["1h"], day = rain?.w?.["24h"];
   return (
     <li class={`notable ${stale ? "stale" : ""}`} data-station={id}>
-      <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span>{say(s.name)}</span></p>
+      <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span>{say(s.name)}</span>{stale ? <span class="old">{s.state === "silent" ? t("silent") : t("stale")} <Age at={v.t} /></span> : <Age at={v.t} />}</p>
       <p class="what">
-        {level ? <Measured metric={metric} v={level} />
+        {level ? <><Measured metric={metric} v={level} /><span class="rise">{riseWords(level)}</span></>
           : hour && hour.v !== null ? <span class="v">{num(hour.v, 1, lang.value)}<small>{"\u00a0mm/1\u00a0"}{t("hours")}</small></span>
           : <Measured metric="rain" v={rain!} />}
-        {stale ? <span class="old">{s.state === "silent" ? t("silent") : t("stale")} <Age at={v.t} /></span> : <Age at={v.t} />}
       </p>
       <p class="how">
-        {level ? levels?.length ? levelWords(level, levels) : s.river
+        {level ? levels?.length ? levelParts(level, levels, false).join(" · ") : s.river
           : day ? `24 ${t("hours")}: ${day.v === null ? windowWords(rain!, "24h") : num(day.v, 1, lang.value) + "\u00a0mm"}` : ""}
       </p>
       {level && levels?.length ? <LevelBar v={level.v} levels={levels} /> : null}

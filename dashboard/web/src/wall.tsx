@@ -64,7 +64,7 @@ export default function Wall() {
           </p>
         )}
         <span class="grow" />
-        <button type="button" class="langswitch" lang={lang.value === "vi" ? "en" : "vi"} aria-label={t("otherLang")} onClick={switchLang}>{lang.value === "vi" ? "EN" : "VI"}</button>
+        <button type="button" class="langswitch" lang={lang.value === "vi" ? "en" : "vi"} onClick={switchLang}>{lang.value === "vi" ? "EN" : "VI"}<span class="vh"> {t("otherLang")}</span></button>
         <span class="wdate">{day(now.value)}</span>
         <Clock />
         <LiveMark />
