@@ -1,0 +1,169 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Bounds of a topic.
+const (
+	keptSteps = 1000     // deltas that a resume or a slow client can be served from
+	partBytes = 64 << 10 // of state in one part of a snapshot
+	idleTopic = time.Minute
+)
+
+// topic is one map of keys to encoded values. The hub's mutex guards it.
+type topic struct {
+	name     string
+	lossless bool // every step is delivered: alarms
+	filled   bool
+	seq      uint64
+	state    map[string]json.RawMessage
+	changed  map[string]uint64 // key → seq of its last change; also of keys that are gone
+	floor    uint64            // changes after this seq are known
+	steps    []step            // newest last, at most keptSteps
+	snapshot []*websocket.PreparedMessage
+	snapSeq  uint64
+	clients  map[*client]struct{}
+	idle     time.Time // since when it has no client
+}
+
+// step is one published delta, encoded once for all clients.
+type step struct {
+	seq  uint64
+	keys []string
+	msg  *websocket.PreparedMessage
+}
+
+func newTopic(name string, lossless bool, seq uint64) *topic {
+	return &topic{
+		name: name, lossless: lossless, seq: seq, floor: seq,
+		state: map[string]json.RawMessage{}, changed: map[string]uint64{}, clients: map[*client]struct{}{},
+	}
+}
+
+// publish applies a change and reports whether there was one.
+func (t *topic) publish(set map[string]json.RawMessage, unset []string) bool {
+	delta := deltaFrame{Type: "delta", Topic: t.name, Prev: t.seq, Seq: t.seq + 1}
+	for key, value := range set {
+		if old, ok := t.state[key]; ok && bytes.Equal(old, value) {
+			continue
+		}
+		if delta.Set == nil {
+			delta.Set = map[string]json.RawMessage{}
+		}
+		delta.Set[key] = value
+	}
+	for _, key := range unset {
+		if _, ok := t.state[key]; ok {
+			delta.Unset = append(delta.Unset, key)
+		}
+	}
+	if len(delta.Set) == 0 && len(delta.Unset) == 0 {
+		return false
+	}
+	t.seq++
+	keys := make([]string, 0, len(delta.Set)+len(delta.Unset))
+	for key, value := range delta.Set {
+		t.state[key], t.changed[key] = value, t.seq
+		keys = append(keys, key)
+	}
+	for _, key := range delta.Unset {
+		delete(t.state, key)
+		t.changed[key] = t.seq
+		keys = append(keys, key)
+	}
+	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: prepare(encode(delta))})
+	if len(t.steps) > keptSteps {
+		t.forget(t.steps[0])
+		t.steps = slices.Delete(t.steps, 0, 1)
+	}
+	return true
+}
+
+// forget gives up a step: who is behind it needs a snapshot.
+func (t *topic) forget(s step) {
+	t.floor = s.seq
+	for _, key := range s.keys {
+		if _, there := t.state[key]; !there && t.changed[key] == s.seq {
+			delete(t.changed, key)
+		}
+	}
+}
+
+// since is what a client that has been sent seq `sent` needs: nothing, the very
+// steps, or one delta of newer values. ok is false when only a snapshot helps.
+func (t *topic) since(sent uint64) (msgs []*websocket.PreparedMessage, ok bool) {
+	if sent == t.seq {
+		return nil, true
+	}
+	if sent < t.floor || sent > t.seq {
+		return nil, false
+	}
+	behind := t.steps[len(t.steps)-int(t.seq-sent):]
+	if len(behind) == 1 || t.lossless {
+		for _, s := range behind {
+			msgs = append(msgs, s.msg)
+		}
+		return msgs, true
+	}
+	merged := deltaFrame{Type: "delta", Topic: t.name, Prev: sent, Seq: t.seq, Set: map[string]json.RawMessage{}}
+	seen := map[string]bool{}
+	for _, s := range behind {
+		for _, key := range s.keys {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			if value, there := t.state[key]; there {
+				merged.Set[key] = value
+			} else {
+				merged.Unset = append(merged.Unset, key)
+			}
+		}
+	}
+	return []*websocket.PreparedMessage{prepare(encode(merged))}, true
+}
+
+// whole is the state in parts, encoded once for each sequence.
+func (t *topic) whole(epoch string) []*websocket.PreparedMessage {
+	if t.snapshot != nil && t.snapSeq == t.seq {
+		return t.snapshot
+	}
+	var parts []map[string]json.RawMessage
+	size := partBytes
+	for _, key := range slices.Sorted(maps.Keys(t.state)) {
+		if size += len(key) + len(t.state[key]); size > partBytes {
+			parts = append(parts, map[string]json.RawMessage{})
+			size = 0
+		}
+		parts[len(parts)-1][key] = t.state[key]
+	}
+	if len(parts) == 0 {
+		parts = append(parts, map[string]json.RawMessage{})
+	}
+	t.snapshot, t.snapSeq = nil, t.seq
+	for i, part := range parts {
+		t.snapshot = append(t.snapshot, prepare(encode(snapshotFrame{
+			Type: "snapshot", Topic: t.name, Epoch: epoch, Seq: t.seq, Part: i + 1, Parts: len(parts), State: part,
+		})))
+	}
+	return t.snapshot
+}
+
+func prepare(data []byte) *websocket.PreparedMessage {
+	msg, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
+	if err != nil {
+		panic("hub: a text frame does not prepare: " + err.Error())
+	}
+	return msg
+}
+
+// lossless topics deliver every step.
+func lossless(name string) bool { return strings.HasPrefix(name, "alarms/") }
