@@ -100,6 +100,16 @@ func (m *Metric) Target(level string) (Target, bool) {
 	return Target{}, false
 }
 
+// KPI reports whether units rather than sensors report the metric, or it is made
+// of such metrics.
+func (m *Metric) KPI() bool {
+	switch m.Domain {
+	case "service", "documents", "feedback", "tourism", "health", "education", "economy":
+		return true
+	}
+	return false
+}
+
 // Plausible reports whether v is finite and inside the metric's range.
 func (m *Metric) Plausible(v float64) bool {
 	return !math.IsNaN(v) && !math.IsInf(v, 0) &&

@@ -30,8 +30,15 @@ func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis) (Value, 
 	if s == nil || s.latest.At == 0 {
 		return Value{}, false
 	}
-	until := s.latest.At.Add(m.ValidFor)
-	return Value{Point: s.latest, Until: until, Stale: now > until}, true
+	p := s.latest
+	if p.At > now.Add(2*time.Minute) { // asked about the past; the door lets clocks run ahead by less
+		var ok bool
+		if p, ok = s.at(now); !ok {
+			return Value{}, false
+		}
+	}
+	until := p.At.Add(m.ValidFor)
+	return Value{Point: p, Until: until, Stale: now > until}, true
 }
 
 // WindowValue is an aggregate over time. V is NaN when coverage is insufficient.
@@ -106,21 +113,23 @@ func (e *Engine) Rise(key Key, now metrics.Millis) float64 {
 	return (st.last.Value - st.first.Value) / span.Hours()
 }
 
-// Spark is a series' last value in each of the newest n buckets that have one.
-func (e *Engine) Spark(key Key, n int) []Point {
+// PointsBetween are a series' observations in [from, to], at most the newest n.
+func (e *Engine) PointsBetween(key Key, from, to metrics.Millis, n int) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.series[key]
 	if s == nil {
 		return nil
 	}
-	var spark []Point
-	for _, b := range s.buckets[max(0, len(s.buckets)-n):] {
-		if len(b.points) > 0 {
-			spark = append(spark, b.points[len(b.points)-1])
+	var points []Point
+	for _, b := range s.buckets {
+		for _, p := range b.points {
+			if p.At >= from && p.At <= to {
+				points = append(points, p)
+			}
 		}
 	}
-	return spark
+	return points[max(0, len(points)-n):]
 }
 
 // Aggregate is one value made of many stations.

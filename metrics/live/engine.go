@@ -32,8 +32,12 @@ func New(catalogue func() *metrics.Catalogue, reg prometheus.Registerer) *Engine
 	return &Engine{catalogue: catalogue, tel: newTelemetry(reg), series: map[Key]*series{}, changed: map[Key]struct{}{}}
 }
 
-// horizon is how far back a metric's observations are kept.
+// horizon is how far back a metric's observations are kept: its longest window,
+// or a day of thinned ones for trends.
 func horizon(m *metrics.Metric) time.Duration {
+	if len(m.Windows) == 0 {
+		return 24*time.Hour + 2*metrics.BucketWidth
+	}
 	longest := time.Hour
 	for _, name := range m.Windows {
 		if w, ok := metrics.WindowByName(name); ok {
@@ -66,7 +70,7 @@ func (e *Engine) Apply(readings []metrics.Reading, now metrics.Millis) {
 			e.tel.series.Set(float64(len(e.series)))
 		}
 		p := Point{At: r.ObservedAt, Value: r.Value, Revision: r.Revision, Quality: r.Quality, ID: r.ID}
-		switch s.take(p, now.Add(-horizon(m)).Floor(metrics.BucketWidth)) {
+		switch s.take(p, now.Add(-horizon(m)).Floor(metrics.BucketWidth), len(m.Windows) == 0) {
 		case changed:
 			e.changed[key] = struct{}{}
 			s.stale = false // Turn decides again

@@ -58,8 +58,10 @@ const (
 	overflowed
 )
 
-// take adds a point unless its identity is there already.
-func (s *series) take(p Point, oldest metrics.Millis) outcome {
+// take adds a point unless its identity is there already. A thin series, one
+// whose metric keeps no window, holds only the last observation of each bucket:
+// that too is a function of the set.
+func (s *series) take(p Point, oldest metrics.Millis, thin bool) outcome {
 	newest := s.latest.At == 0 || comparePoints(p, s.latest) >= 0
 	start := p.At.Floor(metrics.BucketWidth)
 	if start < oldest {
@@ -74,6 +76,16 @@ func (s *series) take(p Point, oldest metrics.Millis) outcome {
 	}
 	b := &s.buckets[i]
 	at, found := slices.BinarySearchFunc(b.points, p, comparePoints)
+	if thin && !found && len(b.points) > 0 {
+		if at == 0 {
+			return unchanged
+		}
+		b.points[0], b.dirty = p, true
+		if newest {
+			s.latest = p
+		}
+		return changed
+	}
 	if found {
 		old := b.points[at]
 		if !p.supersedes(old) {
@@ -95,6 +107,19 @@ func (s *series) take(p Point, oldest metrics.Millis) outcome {
 		s.latest = p
 	}
 	return changed
+}
+
+// at is the newest observation that is not after t.
+func (s *series) at(t metrics.Millis) (Point, bool) {
+	for i := len(s.buckets) - 1; i >= 0; i-- {
+		points := s.buckets[i].points
+		for j := len(points) - 1; j >= 0; j-- {
+			if points[j].At <= t {
+				return points[j], true
+			}
+		}
+	}
+	return Point{}, false
 }
 
 func (s *series) setLatest(p Point) outcome {
