@@ -59,8 +59,8 @@ func TestSession(t *testing.T) {
 	if _, ok := again.Check(token, now); ok || len(store) != 0 {
 		t.Error("signed out, but still in")
 	}
-	for range 10 {
-		_, _, _ = a.SignIn(t.Context(), "demo", "guess", "r", now)
+	for i := range 10 {
+		_, _, _ = a.SignIn(t.Context(), "demo", "guess", string(rune(0x61+i)), now)
 	}
 	if _, _, err := a.SignIn(t.Context(), "demo", "x", "elsewhere", now); !errors.Is(err, access.ErrTooMany) {
 		t.Errorf("after ten guesses: %v", err)
