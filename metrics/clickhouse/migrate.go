@@ -44,14 +44,15 @@ ENGINE = {replacing}(at) ORDER BY number`))
 }
 
 // makeDictionary is no migration: it holds the credentials of this start, under
-// which the server reads the table from itself.
+// which the server reads the table from itself. Its ranges include their last
+// day, the table's end before it.
 func (s *Store) makeDictionary(ctx context.Context) error {
 	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace
 	err := s.conn.Exec(ctx, s.config.statement(fmt.Sprintf(`
 CREATE OR REPLACE DICTIONARY unit_of {cluster}
 (station String, unit String, valid_from Date32, valid_to Date32)
 PRIMARY KEY station
-SOURCE(CLICKHOUSE(USER '%s' PASSWORD '%s' DB '%s' QUERY 'SELECT station, unit, valid_from, valid_to FROM %s.station_units FINAL WHERE valid_from < valid_to'))
+SOURCE(CLICKHOUSE(USER '%s' PASSWORD '%s' DB '%s' QUERY 'SELECT station, unit, valid_from, valid_to - 1 AS valid_to FROM %s.station_units AS m FINAL WHERE m.valid_from < m.valid_to'))
 LAYOUT(COMPLEX_KEY_RANGE_HASHED())
 RANGE(MIN valid_from MAX valid_to)
 LIFETIME(0)`, quote(s.config.Username), quote(s.config.Password), s.config.Database, s.config.Database)))

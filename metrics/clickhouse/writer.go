@@ -52,6 +52,7 @@ type Writer struct {
 	committed uint64
 	dirty     map[Bucket]struct{}
 	waiting   time.Time // when the oldest block that is not committed was added; zero: none
+	ending    bool      // try everything once only
 }
 
 const (
@@ -284,7 +285,7 @@ func (w *Writer) settle(ctx context.Context) error {
 	return nil
 }
 
-// retry until try succeeds or ctx ends.
+// retry until try succeeds or ctx ends; while ending, try once.
 func (w *Writer) retry(ctx context.Context, op string, try func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		attempt, cancel := context.WithTimeout(ctx, attemptTime)
@@ -293,8 +294,8 @@ func (w *Writer) retry(ctx context.Context, op string, try func(context.Context)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if ctx.Err() != nil || w.ending {
+			return err
 		}
 		w.store.tel.retries.WithLabelValues(op).Inc()
 		wait := jitter(pause)
@@ -326,6 +327,7 @@ func (w *Writer) measure() {
 func (w *Writer) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
+	w.ending = true
 	err := w.flush(ctx)
 	if err == nil {
 		err = w.flush(ctx) // the first one stored what an interrupted one had taken

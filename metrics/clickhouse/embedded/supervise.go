@@ -186,5 +186,11 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.buf))
+	var said []string
+	for line := range strings.Lines(string(t.buf)) {
+		if !strings.HasPrefix(line, "Logging ") { // where its logs are, at every start
+			said = append(said, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(said, "; ")
 }

@@ -1,0 +1,192 @@
+package clickhouse
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vonglau/metrics"
+)
+
+func TestConfigValidate(t *testing.T) {
+	good := Config{Addr: []string{"127.0.0.1:9000"}}
+	if err := good.Validate(); err != nil {
+		t.Errorf("a good section: %v", err)
+	}
+	bad := Config{Addr: []string{"nowhere"}, Database: "a`b", Cluster: "c'd", MaxThreads: -1, MaxMemory: -1}
+	err := bad.Validate()
+	for _, key := range []string{"clickhouse.addr", "clickhouse.database", "clickhouse.cluster", "clickhouse.max_threads", "clickhouse.max_memory"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s is not named in %v", key, err)
+		}
+	}
+	if err := (&Config{}).Validate(); err == nil {
+		t.Error("an empty section is taken")
+	}
+}
+
+func TestMigrationsRunOnceAndTogether(t *testing.T) {
+	c := config(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := Open(t.Context(), c, Options{Registerer: prometheus.NewRegistry()})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s := openStore(t, c)
+	var rows, highest uint64
+	if err := s.conn.QueryRow(t.Context(), "SELECT count(), toUInt64(max(number)) FROM migrations FINAL").Scan(&rows, &highest); err != nil {
+		t.Fatal(err)
+	}
+	if rows != uint64(len(migrations)) || highest != rows {
+		t.Errorf("%d migrations noted up to %d, want %d", rows, highest, len(migrations))
+	}
+	if err := s.conn.Exec(t.Context(), "INSERT INTO migrations VALUES (999, 'from the future', now64(3))"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), c, Options{}); err == nil || !strings.Contains(err.Error(), "newer version") {
+		t.Errorf("a newer database: %v", err)
+	}
+}
+
+func TestOpenWaitsBounded(t *testing.T) {
+	c := Config{Addr: []string{"127.0.0.1:1"}} // nobody listens on port 1
+	began := time.Now()
+	if _, err := Open(t.Context(), c, Options{Wait: 300 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("err = %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// In a cluster only the text can be checked here.
+func TestStatementsOfACluster(t *testing.T) {
+	c := Config{Cluster: "province"}
+	for _, m := range migrations {
+		for _, statement := range m.statements {
+			text := c.statement(statement)
+			if !strings.Contains(text, "ON CLUSTER province") || !strings.Contains(text, "ReplicatedReplacingMergeTree(version)") || strings.ContainsAny(text, "{}") {
+				t.Errorf("%s: %s", m.name, text)
+			}
+		}
+	}
+}
+
+func TestStationsMoveBetweenUnits(t *testing.T) {
+	s := openStore(t, config(t))
+	c := province(t)
+	if err := s.syncCatalogue(t.Context(), c, "2026-01-01"); err != nil {
+		t.Fatal(err)
+	}
+	src := metrics.Source{Units: c.Units(), Metrics: c.Metrics(), Stations: slices.Clone(c.Sensors())}
+	src.Stations[0].Unit = "00002" // S1 moves
+	moved := catalogue(t, src)
+	for range 2 { // again changes nothing
+		if err := s.syncCatalogue(t.Context(), moved, "2026-03-02"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var rows []Row
+	for day := range 3 {
+		r := metrics.Reading{Station: "S1", Metric: "received", ObservedAt: at(t, "2026-03-01 12:00").Add(time.Duration(day) * 24 * time.Hour), Value: 5}
+		rows = append(rows, Row{r, uint64(day + 1)})
+	}
+	store(t, s, rows)
+	q := Query{Metric: "received", By: ByUnit, From: at(t, "2026-03-01 00:00"), To: at(t, "2026-03-04 00:00"), Step: 24 * time.Hour}
+	p, err := moved.Predicate("15", "2026-03-03")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		reported bool
+		want     map[string]uint64 // readings by unit
+	}{
+		{false, map[string]uint64{"00002": 3}},
+		{true, map[string]uint64{"00001": 1, "00002": 2}},
+	} {
+		q.AsReported = test.reported
+		answer, err := s.History(t.Context(), q, moved, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, series := range answer.Series {
+			var n uint64
+			for _, point := range series.Points {
+				n += point.N
+			}
+			if n != test.want[series.Key] {
+				t.Errorf("as reported %v: %d readings under %q, want %d", test.reported, n, series.Key, test.want[series.Key])
+			}
+		}
+		if len(answer.Series) != len(test.want) {
+			t.Errorf("as reported %v: %d series", test.reported, len(answer.Series))
+		}
+	}
+}
+
+func TestFirstOfTwoEqualsStays(t *testing.T) {
+	s := openStore(t, config(t))
+	r := metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: at(t, "2026-03-01 10:00"), Value: 1}
+	first, conflict, corrected := r, r, r
+	conflict.Value, corrected.Value, corrected.Revision = 2, 3, 1
+	value := func() (v float64) {
+		t.Helper()
+		if err := s.conn.QueryRow(t.Context(), "SELECT max(value) FROM raw FINAL").Scan(&v); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, step := range []struct {
+		row  Row
+		want float64
+	}{
+		{Row{conflict, 8}, 2},
+		{Row{first, 7}, 1},    // comes later, but was first in the journal
+		{Row{conflict, 8}, 1}, // a replay
+		{Row{corrected, 9}, 3},
+		{Row{first, 7}, 3},
+	} {
+		store(t, s, []Row{step.row})
+		if got := value(); got != step.want {
+			t.Errorf("after %+v: %v, want %v", step.row, got, step.want)
+		}
+	}
+	var seq uint64
+	var revision uint32
+	if err := s.conn.QueryRow(t.Context(), "SELECT seq, revision FROM raw FINAL").Scan(&seq, &revision); err != nil || seq != 9 || revision != 1 {
+		t.Errorf("seq %d, revision %d, %v", seq, revision, err)
+	}
+}
+
+func TestReplayStopsWithItsReader(t *testing.T) {
+	s := openStore(t, config(t))
+	from := at(t, "2026-03-01 00:00")
+	var rows []Row
+	for i := range replayBatch + 5 {
+		rows = append(rows, Row{metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: from + metrics.Millis(i), Value: 1, Quality: metrics.Exercise}, 1})
+	}
+	store(t, s, rows)
+	var sizes []int
+	yield := func(r []metrics.Reading) error { sizes = append(sizes, len(r)); return nil }
+	if err := s.Replay(t.Context(), []string{"rain", "none"}, from, from.Add(time.Hour), yield); err != nil || !slices.Equal(sizes, []int{replayBatch, 5}) {
+		t.Errorf("%v, %v", sizes, err)
+	}
+	enough := errors.New("enough")
+	if err := s.Replay(t.Context(), []string{"rain"}, from, from.Add(time.Hour), func([]metrics.Reading) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("err = %v", err)
+	}
+}
