@@ -1,0 +1,219 @@
+package streams
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"vonglau/metrics"
+)
+
+// connectingAtMost is how long an attempt may hold one of its device's places
+// for sessions being set up: a camera that answers slowly must not keep its
+// neighbours out.
+const connectingAtMost = 3 * time.Second
+
+// camera is one supervised camera. Two goroutines belong to it: pull makes the
+// attempts, watch judges and reports.
+type camera struct {
+	cfg       *Config
+	telemetry *telemetry
+	log       *slog.Logger
+	hostName  string
+	host      *host
+	cancel    context.CancelFunc
+	done      chan struct{} // closed when both goroutines have ended
+	startedAt time.Time
+	backoff   backoff // of pull
+	reported  State   // of watch; may be read after done
+
+	mu      sync.Mutex // guards the rest
+	entry   metrics.Camera
+	judge   *Judge
+	attempt context.CancelFunc // ends the running attempt; nil: none runs
+	tried   bool               // an attempt has ended
+	first   time.Time          // first and newest unit of the running attempt
+	newest  time.Time
+}
+
+// sameAccess reports whether c is reached the same way.
+func (c *camera) sameAccess(o metrics.Camera) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entry
+	return e.URL == o.URL && e.SubURL == o.SubURL && e.Transport == o.Transport &&
+		e.Username == o.Username && e.Password == o.Password
+}
+
+func (c *camera) update(entry metrics.Camera) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entry = entry
+}
+
+// pull makes attempts until ctx ends.
+func (c *camera) pull(ctx context.Context, delay time.Duration) {
+	for wait(ctx, delay) {
+		if c.plannedOff(time.Now()) {
+			delay = time.Second
+			continue
+		}
+		if !take(ctx, c.host.sessions, c.busy) {
+			return
+		}
+		lasted, failure := c.try(ctx)
+		<-c.host.sessions
+		if ctx.Err() != nil {
+			return
+		}
+		if c.plannedOff(time.Now()) {
+			delay = time.Second
+			continue
+		}
+		delay = c.backoff.next(time.Now(), lasted, failure.Reason, rand.Float64())
+		c.telemetry.attempts.WithLabelValues(string(failure.Reason)).Inc()
+		c.log.Debug("camera attempt ended", "reason", failure.Reason, "detail", failure.Detail,
+			"lasted", lasted, "retry_in", delay)
+	}
+}
+
+func wait(ctx context.Context, delay time.Duration) bool {
+	if delay <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (c *camera) plannedOff(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, off := c.entry.PlannedOff(now)
+	return off
+}
+
+// busy says that the device has no place for this camera now.
+func (c *camera) busy() { c.failed(&Failure{Reason: ReasonBusy}) }
+
+func (c *camera) failed(f *Failure) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.judge.Failed(f)
+	c.tried = true
+}
+
+// try makes one attempt and says for how long it carried video.
+func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
+	if !take(ctx, c.host.connecting, func() {}) {
+		return 0, &Failure{Reason: ReasonClosed}
+	}
+	var once sync.Once
+	connected := func() { once.Do(func() { <-c.host.connecting }) }
+	defer connected()
+	timer := time.AfterFunc(connectingAtMost, connected)
+	defer timer.Stop()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	c.attempt, c.first, c.newest = cancel, time.Time{}, time.Time{}
+	entry := c.entry
+	c.mu.Unlock()
+
+	err := c.cfg.Attempt(ctx, entry, Sink{
+		OnFormat: func(f Format) {
+			c.mu.Lock()
+			c.judge.Format(f)
+			c.mu.Unlock()
+			if c.cfg.OnFormat != nil {
+				c.cfg.OnFormat(entry.ID, f)
+			}
+		},
+		OnUnit: func(u AccessUnit) {
+			c.mu.Lock()
+			fresh := c.first.IsZero()
+			if fresh {
+				c.first = u.At
+			}
+			c.newest = u.At
+			c.judge.Unit(u)
+			c.mu.Unlock()
+			if fresh {
+				connected()
+			}
+			c.telemetry.units.Inc()
+			c.telemetry.bytes.Add(float64(u.Size))
+			if u.Lost > 0 {
+				c.telemetry.lost.Add(float64(u.Lost))
+			}
+			if c.cfg.OnUnit != nil {
+				c.cfg.OnUnit(entry.ID, u)
+			}
+		},
+	})
+	failure := FailureOf(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempt = nil
+	c.judge.Failed(failure)
+	c.tried = true
+	return c.newest.Sub(c.first), failure
+}
+
+// watch judges four times a second and reports.
+func (c *camera) watch(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	var reported Verdict
+	var reportedAt time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := time.Now()
+		v, known := c.verdict(now)
+		if !known {
+			continue // still on its first attempt: to call it offline would be a guess
+		}
+		changed := reportedAt.IsZero() || v.State != reported.State
+		reason := v.State == Offline && v.Why != reported.Why
+		if !changed && !reason && now.Sub(reportedAt) < reportEvery {
+			continue
+		}
+		if changed {
+			c.telemetry.move(c.reported, v.State)
+			c.reported = v.State
+			c.log.Info("camera state changed", "state", v.State.String(), "why", v.Why.English())
+		}
+		reported, reportedAt = v, now
+		c.cfg.OnStatus(Status{Camera: c.id(), Verdict: v})
+	}
+}
+
+func (c *camera) id() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entry.ID
+}
+
+func (c *camera) verdict(now time.Time) (v Verdict, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	why, off := c.entry.PlannedOff(now)
+	c.judge.Planned(why, off, now)
+	if off && c.attempt != nil {
+		c.attempt() // planned off means that nobody looks either
+	}
+	v = c.judge.Verdict(now)
+	return v, c.tried || v.State != Offline || now.Sub(c.startedAt) > 5*time.Second
+}

@@ -1,0 +1,234 @@
+package rtsp
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v4"
+	"github.com/bluenviron/gortsplib/v4/pkg/base"
+	"github.com/bluenviron/gortsplib/v4/pkg/description"
+	"github.com/bluenviron/gortsplib/v4/pkg/format"
+	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+
+	"vonglau/metrics"
+)
+
+const framesPerSecond = 10
+
+// encode makes a clip with ffmpeg: access units of H.264, one keyframe a second.
+// The clips of one test binary are made once each.
+func encode(t testing.TB, source string, seconds string) [][][]byte {
+	t.Helper()
+	clips.Lock()
+	defer clips.Unlock()
+	key := source + seconds
+	if clip, ok := clips.made[key]; ok {
+		return clip
+	}
+	file := filepath.Join(t.TempDir(), "clip.h264")
+	run(t, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", seconds,
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p",
+		"-g", "10", "-keyint_min", "10", "-sc_threshold", "0", "-x264-params", "aud=1:repeat-headers=1", "-f", "h264", file)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clip := accessUnits(raw)
+	clips.made[key] = clip
+	return clip
+}
+
+var clips = struct {
+	sync.Mutex
+	made map[string][][][]byte
+}{made: map[string][][][]byte{}}
+
+// run runs a tool that the tests need; without it they fail with the way to get it.
+func run(t testing.TB, tool string, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		t.Fatalf("%s is missing: apt-get install %s", tool, tool)
+	}
+	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", tool, err, out)
+	}
+}
+
+// accessUnits splits an Annex B stream at its delimiters.
+func accessUnits(raw []byte) (units [][][]byte) {
+	for _, nalu := range bytes.Split(raw, []byte{0, 0, 1}) {
+		nalu = bytes.TrimRight(nalu, "\x00")
+		if len(nalu) == 0 {
+			continue
+		}
+		if nalu[0]&0x1f == 9 {
+			units = append(units, nil)
+			continue
+		}
+		units[len(units)-1] = append(units[len(units)-1], nalu)
+	}
+	return units
+}
+
+const (
+	moving = "testsrc2=size=640x360:rate=10"
+	black  = "color=black:size=640x360:rate=10"
+	still  = "testsrc2=size=640x360:rate=10:duration=0.1,loop=-1:1"
+	noisy  = still + ",noise=alls=5:allf=t"
+)
+
+// server is a camera: a real RTSP server that plays a clip.
+type server struct {
+	t              testing.TB
+	user, password string
+	announce       bool // parameter sets in the session description
+
+	repeat  atomic.Bool  // sends the last access unit again and again
+	pause   atomic.Bool  // sends nothing
+	drop    atomic.Int32 // drops every n-th packet
+	clip    atomic.Pointer[[][][]byte]
+	address string // host:port
+
+	rtsp   *gortsplib.Server
+	stream *gortsplib.ServerStream
+	format *format.H264
+	media  *description.Media
+	stop   chan struct{}
+	feeder sync.WaitGroup
+}
+
+// newServer starts a camera that plays the clip in a loop until the test ends.
+func newServer(t testing.TB, clip [][][]byte, options ...func(*server)) *server {
+	t.Helper()
+	s := &server{t: t, address: "127.0.0.1:0"}
+	for _, o := range options {
+		o(s)
+	}
+	s.clip.Store(&clip)
+	s.start()
+	t.Cleanup(s.shut)
+	return s
+}
+
+func announced(s *server) { s.announce = true }
+
+func (s *server) start() {
+	s.t.Helper()
+	s.format = &format.H264{PayloadTyp: 96, PacketizationMode: 1}
+	if s.announce { // else its parameter sets are in the band only
+		for _, nalu := range (*s.clip.Load())[0] {
+			switch nalu[0] & 0x1f {
+			case 7:
+				s.format.SPS = nalu
+			case 8:
+				s.format.PPS = nalu
+			}
+		}
+	}
+	s.media = &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{s.format}}
+	s.rtsp = &gortsplib.Server{
+		Handler: s, RTSPAddress: s.address,
+		Listen: func(network, address string) (net.Listener, error) {
+			l, err := net.Listen(network, address)
+			if err == nil {
+				s.address = l.Addr().String()
+			}
+			return l, err
+		},
+	}
+	if err := s.rtsp.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.stream = &gortsplib.ServerStream{
+		Server: s.rtsp, Desc: &description.Session{Medias: []*description.Media{s.media}},
+	}
+	if err := s.stream.Initialize(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.stop = make(chan struct{})
+	s.feeder.Go(s.feed)
+}
+
+// shut ends the server and cuts its connections; start brings it back.
+func (s *server) shut() {
+	if s.stop == nil {
+		return
+	}
+	close(s.stop)
+	s.feeder.Wait()
+	s.stop = nil
+	s.stream.Close()
+	s.rtsp.Close()
+}
+
+func (s *server) feed() {
+	encoder, err := s.format.CreateEncoder()
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	ticker := time.NewTicker(time.Second / framesPerSecond)
+	defer ticker.Stop()
+	var last [][]byte
+	sent := int32(0)
+	for frame := uint32(0); ; frame++ {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+		}
+		if s.pause.Load() {
+			continue
+		}
+		if last == nil || !s.repeat.Load() {
+			clip := *s.clip.Load()
+			last = clip[int(frame)%len(clip)]
+		}
+		packets, err := encoder.Encode(last)
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		for _, p := range packets {
+			sent++
+			if n := s.drop.Load(); n > 0 && sent%n == 0 {
+				continue
+			}
+			p.Timestamp = frame * 90000 / framesPerSecond
+			_ = s.stream.WritePacketRTP(s.media, p)
+		}
+	}
+}
+
+func (s *server) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	if s.user != "" && !ctx.Conn.VerifyCredentials(ctx.Request, s.user, s.password) {
+		return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
+	}
+	if strings.Trim(ctx.Path, "/") != "live" {
+		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
+	}
+	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
+}
+
+func (s *server) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
+}
+
+func (s *server) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+// camera is the catalogue's entry for the server.
+func (s *server) camera() metrics.Camera {
+	return metrics.Camera{
+		ID: "cam-01", URL: "rtsp://" + s.address + "/live", Username: s.user, Password: s.password,
+	}
+}

@@ -1,0 +1,315 @@
+package rtsp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"vonglau/metrics"
+	"vonglau/streams"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// attempt runs one attempt against a camera and returns its failure.
+func attempt(t *testing.T, cfg Config, camera metrics.Camera) *streams.Failure {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	err := New(cfg).Run(ctx, camera, streams.Sink{})
+	f, ok := errors.AsType[*streams.Failure](err)
+	if !ok {
+		t.Fatalf("the attempt ended with %v", err)
+	}
+	return f
+}
+
+func TestWrongPassword(t *testing.T) {
+	s := newServer(t, encode(t, moving, "4"))
+	s.user, s.password = "giamsat", "đúng-mật-khẩu"
+	camera := s.camera()
+	camera.Password = "sai-mat-khau"
+	f := attempt(t, Config{}, camera)
+	if f.Reason != streams.ReasonUnauthorised {
+		t.Errorf("reason %v", f)
+	}
+	if text := f.Error(); strings.Contains(text, camera.Password) || strings.Contains(text, camera.Username) {
+		t.Errorf("the error tells a credential: %s", text)
+	}
+	w := watch(t, Config{}, camera)
+	w.expect(streams.Unauthorised, 2*time.Second)
+
+	camera.Username, camera.Password = "", ""
+	if f := attempt(t, Config{}, camera); f.Reason != streams.ReasonUnauthorised {
+		t.Errorf("without credentials: %v", f)
+	}
+	w = watch(t, Config{}, s.camera())
+	w.expect(streams.Live, 2*time.Second)
+}
+
+func TestUnknownPath(t *testing.T) {
+	s := newServer(t, encode(t, moving, "4"))
+	camera := s.camera()
+	camera.URL = "rtsp://" + s.address + "/nowhere"
+	if f := attempt(t, Config{}, camera); f.Reason != streams.ReasonNotFound {
+		t.Errorf("reason %v", f)
+	}
+	w := watch(t, Config{}, camera)
+	if got := w.expect(streams.Offline, 2*time.Second); got.Why != streams.ReasonNotFound.Text() {
+		t.Errorf("why %v", got.Why)
+	}
+}
+
+func TestHTTPServerOnThePort(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	camera := metrics.Camera{URL: "rtsp://" + s.Listener.Addr().String() + "/live"}
+	if f := attempt(t, Config{Timeout: time.Second}, camera); f.Reason != streams.ReasonNotRTSP {
+		t.Errorf("reason %v", f)
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	if f := attempt(t, Config{}, metrics.Camera{URL: "rtsp://" + address + "/"}); f.Reason != streams.ReasonRefused {
+		t.Errorf("reason %v", f)
+	}
+	if f := attempt(t, Config{}, metrics.Camera{URL: "http://x/"}); f.Reason != streams.ReasonConfig {
+		t.Errorf("reason %v", f)
+	}
+	if f := attempt(t, Config{}, metrics.Camera{URL: "rtsp://x/", Transport: "smoke"}); f.Reason != streams.ReasonConfig {
+		t.Errorf("reason %v", f)
+	}
+}
+
+// script is a server that answers every request as answer says; a nil answer
+// leaves the connection open and silent.
+func script(t *testing.T, answer func(w io.Writer, request string, cseq string)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r := bufio.NewReader(conn)
+			for {
+				first, err := r.ReadString('\n')
+				if err != nil {
+					break
+				}
+				cseq := ""
+				for {
+					line, err := r.ReadString('\n')
+					if err != nil || line == "\r\n" {
+						break
+					}
+					if v, ok := strings.CutPrefix(line, "CSeq: "); ok {
+						cseq = strings.TrimSpace(v)
+					}
+				}
+				if answer != nil {
+					answer(conn, first, cseq)
+				}
+			}
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return "rtsp://" + l.Addr().String() + "/live"
+}
+
+// describe answers OPTIONS and DESCRIBE with the given session description.
+func describe(sdp string) func(io.Writer, string, string) {
+	return func(w io.Writer, request, cseq string) {
+		body, head := "", "Public: DESCRIBE, SETUP, PLAY\r\n"
+		if strings.HasPrefix(request, "DESCRIBE") {
+			body, head = sdp, "Content-Type: application/sdp\r\n"
+		}
+		fmt.Fprintf(w, "RTSP/1.0 200 OK\r\nCSeq: %s\r\n%sContent-Length: %d\r\n\r\n%s", cseq, head, len(body), body)
+	}
+}
+
+const sdpHead = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+
+func TestStrangeServers(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(io.Writer, string, string)
+		want   streams.Reason
+	}{
+		"silent":     {nil, streams.ReasonTimeout},
+		"no media":   {describe(sdpHead), streams.ReasonNoVideo},
+		"audio only": {describe(sdpHead + "m=audio 0 RTP/AVP 0\r\na=control:a\r\n"), streams.ReasonNoVideo},
+		"metadata":   {describe(sdpHead + "m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:m\r\n"), streams.ReasonNoVideo},
+		"no session": {describe("nonsense"), streams.ReasonProtocol},
+		"wrong sequence": {func(w io.Writer, _, _ string) {
+			fmt.Fprint(w, "RTSP/1.0 200 OK\r\nCSeq: 4711\r\n\r\n")
+		}, streams.ReasonTimeout},
+		"endless headers": {func(w io.Writer, _, _ string) {
+			fmt.Fprint(w, "RTSP/1.0 200 OK\r\n")
+			for i := range 100000 {
+				if _, err := fmt.Fprintf(w, "X-%d: y\r\n", i); err != nil {
+					return
+				}
+			}
+		}, streams.ReasonProtocol},
+		"endless line": {func(w io.Writer, _, _ string) {
+			fmt.Fprint(w, "RTSP/1.0 200 ")
+			for range 1000 {
+				if _, err := w.Write(make([]byte, 4096)); err != nil {
+					return
+				}
+			}
+		}, streams.ReasonProtocol},
+		"busy": {func(w io.Writer, _, cseq string) {
+			fmt.Fprintf(w, "RTSP/1.0 453 Not Enough Bandwidth\r\nCSeq: %s\r\n\r\n", cseq)
+		}, streams.ReasonBusy},
+		"credentials echoed": {func(w io.Writer, _, cseq string) {
+			fmt.Fprintf(w, "RTSP/1.0 200 OK\r\nCSeq: %s\r\nSession: ;;giamsat=mat-khau-1;timeout=giamsat\r\n\r\n", cseq)
+		}, ""},
+		"one byte at a time": {func(w io.Writer, _, cseq string) {
+			for _, b := range []byte("RTSP/1.0 200 OK\r\nCSeq: " + cseq + "\r\nPublic: DESCRIBE\r\n\r\n") {
+				if _, err := w.Write([]byte{b}); err != nil {
+					return
+				}
+				<-time.After(50 * time.Millisecond)
+			}
+		}, streams.ReasonTimeout},
+		"another device": {func(w io.Writer, request, cseq string) {
+			if strings.HasPrefix(request, "DESCRIBE") {
+				fmt.Fprintf(w, "RTSP/1.0 302 Moved\r\nCSeq: %s\r\nLocation: rtsp://127.0.0.2:554/live\r\n\r\n", cseq)
+				return
+			}
+			describe("")(w, request, cseq)
+		}, streams.ReasonConfig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			camera := metrics.Camera{URL: script(t, c.answer), Username: "giamsat", Password: "mat-khau-1"}
+			f := attempt(t, Config{Timeout: 500 * time.Millisecond, SetUp: 2 * time.Second}, camera)
+			if c.want != "" && f.Reason != c.want {
+				t.Errorf("reason %v, want %v", f, c.want)
+			}
+			if strings.Contains(f.Error(), "mat-khau-1") || strings.Contains(f.Error(), "giamsat") {
+				t.Errorf("the error tells a credential: %v", f)
+			}
+			t.Log(f)
+		})
+	}
+}
+
+func TestWithhold(t *testing.T) {
+	camera := metrics.Camera{Username: "ghi", Password: "p@ss word"}
+	for _, detail := range []string{"x p@ss word", "p%40ss+word", "p%40ss%20word", "Z2hpOnBAc3Mgd29yZA==", "user ghi"} {
+		f := withhold(&streams.Failure{Reason: streams.ReasonProtocol, Detail: detail}, camera)
+		if f.Detail != "detail withheld" {
+			t.Errorf("%q passes", f.Detail)
+		}
+	}
+	if f := withhold(&streams.Failure{Detail: "status 500"}, camera); f.Detail != "status 500" {
+		t.Errorf("%q", f.Detail)
+	}
+}
+
+func TestCancelEndsWithinASecond(t *testing.T) {
+	playing := newServer(t, encode(t, moving, "4"))
+	for name, url := range map[string]string{
+		"silent server": script(t, nil),
+		"playing":       playing.camera().URL,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			began := time.Now()
+			units := 0
+			time.AfterFunc(300*time.Millisecond, cancel)
+			err := New(Config{}).Run(ctx, metrics.Camera{URL: url}, streams.Sink{
+				OnUnit: func(streams.AccessUnit) { units++ },
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v", err)
+			}
+			if took := time.Since(began); took > 1300*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestSilenceEndsTheAttempt(t *testing.T) {
+	s := newServer(t, encode(t, moving, "4"))
+	s.pause.Store(true)
+	if f := attempt(t, Config{Silence: 500 * time.Millisecond}, s.camera()); f.Reason != streams.ReasonSilent {
+		t.Errorf("reason %v", f)
+	}
+}
+
+func TestOversizeUnitEndsTheAttempt(t *testing.T) {
+	s := newServer(t, encode(t, moving, "4"))
+	if f := attempt(t, Config{MaxUnit: 2000}, s.camera()); f.Reason != streams.ReasonOversize {
+		t.Errorf("reason %v", f)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func TestChurnLeavesNothing(t *testing.T) {
+	s := newServer(t, encode(t, moving, "4"), announced)
+	client := New(Config{})
+	once := func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		err := client.Run(ctx, s.camera(), streams.Sink{OnUnit: func(streams.AccessUnit) { cancel() }})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	once()
+	before := descriptors(t)
+	began := time.Now()
+	for range 10 {
+		var all [40]chan struct{}
+		for i := range all {
+			all[i] = make(chan struct{})
+			go func() { defer close(all[i]); once() }()
+		}
+		for i := range all {
+			<-all[i]
+		}
+	}
+	t.Logf("400 connections in %v", time.Since(began).Round(time.Millisecond))
+	// The server closes its ends by itself; wait for it, not for us.
+	for deadline := time.Now().Add(5 * time.Second); descriptors(t) > before+4; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d descriptors before, %d after", before, descriptors(t))
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}

@@ -1,0 +1,169 @@
+package streams
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vonglau/metrics"
+)
+
+// Attempt is one try to pull a camera, from the first packet to the error that
+// ends it. It must end within a second after ctx, make no calls of the sink after
+// it returned, and return a Failure where it knows one. A nil return counts as a
+// closed connection.
+type Attempt func(ctx context.Context, camera metrics.Camera, sink Sink) error
+
+// Config of a Supervisor. Attempt and OnStatus are needed.
+type Config struct {
+	Attempt Attempt
+	// OnStatus is called on every change of state and every ten seconds, for one
+	// camera at a time in order, for several cameras at once.
+	OnStatus func(Status)
+	// OnFormat and OnUnit pass the video on, if set. They run on the connection's
+	// reader and must not block.
+	OnFormat func(camera string, f Format)
+	OnUnit   func(camera string, u AccessUnit)
+
+	Logger     *slog.Logger          // default: discard
+	Registerer prometheus.Registerer // may be nil
+
+	Retry Retry
+	// PerHost is how many sessions one device is asked for, HostConnecting how
+	// many of them may be in their set-up at once. Defaults: 64 and 4.
+	PerHost, HostConnecting int
+	// Stagger is the delay between the first attempts of cameras that are set
+	// together. Default: 15 ms.
+	Stagger time.Duration
+}
+
+const (
+	watchEvery  = 250 * time.Millisecond
+	reportEvery = 10 * time.Second
+)
+
+// Supervisor keeps one upstream per camera: attempts with back-off, the
+// judgement of health, planned off-hours. It is safe for concurrent use; its
+// callbacks must not call Set or Stop.
+type Supervisor struct {
+	cfg       Config
+	telemetry *telemetry
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+
+	mu      sync.Mutex // guards the rest, and makes Set and Stop exclude each other
+	cameras map[string]*camera
+	hosts   map[string]*host
+	stopped bool
+}
+
+// NewSupervisor makes a supervisor without cameras; Set gives it some.
+func NewSupervisor(cfg Config) *Supervisor {
+	cfg.Retry = cfg.Retry.withDefaults()
+	if cfg.PerHost <= 0 {
+		cfg.PerHost = 64
+	}
+	if cfg.HostConnecting <= 0 {
+		cfg.HostConnecting = 4
+	}
+	if cfg.Stagger <= 0 {
+		cfg.Stagger = 15 * time.Millisecond
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Supervisor{
+		cfg:       cfg,
+		telemetry: newTelemetry(cfg.Registerer),
+		cameras:   map[string]*camera{},
+		hosts:     map[string]*host{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Set makes the list the supervised cameras: new ones start, missing ones stop,
+// ones whose way of access changed start anew, all others go on undisturbed. It
+// returns after what had to stop has stopped. After Stop it does nothing.
+func (s *Supervisor) Set(cameras []metrics.Camera) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	wanted := make(map[string]metrics.Camera, len(cameras))
+	for _, c := range cameras {
+		wanted[c.ID] = c
+	}
+	var ending []*camera
+	for id, running := range s.cameras {
+		if c, ok := wanted[id]; ok && running.sameAccess(c) {
+			running.update(c)
+			delete(wanted, id)
+			continue
+		}
+		running.cancel()
+		ending = append(ending, running)
+		delete(s.cameras, id)
+	}
+	for _, c := range ending {
+		<-c.done
+		s.telemetry.leave(c.reported)
+	}
+	hosts := map[string]*host{}
+	for _, c := range s.cameras {
+		hosts[c.hostName] = s.hosts[c.hostName]
+	}
+	started := 0
+	for _, entry := range cameras { // in the order of the catalogue
+		c, ok := wanted[entry.ID]
+		if !ok {
+			continue
+		}
+		delete(wanted, entry.ID)
+		name := hostOf(Address(c))
+		if hosts[name] == nil {
+			if hosts[name] = s.hosts[name]; hosts[name] == nil {
+				hosts[name] = newHost(s.cfg.PerHost, s.cfg.HostConnecting)
+			}
+		}
+		s.cameras[c.ID] = s.start(c, name, hosts[name], time.Duration(started)*s.cfg.Stagger)
+		started++
+	}
+	s.hosts = hosts
+}
+
+func (s *Supervisor) start(entry metrics.Camera, name string, h *host, delay time.Duration) *camera {
+	ctx, cancel := context.WithCancel(s.ctx)
+	now := time.Now()
+	c := &camera{
+		cfg: &s.cfg, telemetry: s.telemetry,
+		log:      s.cfg.Logger.With("camera", entry.ID),
+		hostName: name, host: h, cancel: cancel, done: make(chan struct{}),
+		backoff: backoff{retry: s.cfg.Retry},
+		entry:   entry, judge: NewJudge(now), startedAt: now,
+	}
+	s.telemetry.enter()
+	s.wg.Go(func() {
+		defer close(c.done)
+		defer cancel()
+		var both sync.WaitGroup
+		both.Go(func() { c.watch(ctx) })
+		c.pull(ctx, delay)
+		both.Wait()
+	})
+	return c
+}
+
+// Stop ends all cameras and waits for them. It can be called more than once.
+func (s *Supervisor) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	s.cancel()
+	s.wg.Wait()
+}

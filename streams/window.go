@@ -1,0 +1,75 @@
+package streams
+
+import "time"
+
+const (
+	slotWidth = 250 * time.Millisecond
+	slotCount = 64 // 16 s: more than the longest span that is asked for
+)
+
+// slot is what came in one slotWidth of wall time.
+type slot struct {
+	index      int64 // wall time / slotWidth; tells a used slot from a stale one
+	units      int
+	bytes      int
+	packets    int
+	lost       int
+	inter      int   // access units that are no keyframes
+	interSmall int   // of these, the ones that skip nearly everything
+	clock      int   // which run of RTP time firstPTS belongs to
+	firstPTS   int64 // 1/90000 s
+	firstAt    time.Time
+}
+
+// window is the recent past of a stream in fixed memory.
+type window struct {
+	slots [slotCount]slot
+}
+
+func slotIndex(at time.Time) int64 { return at.UnixNano() / int64(slotWidth) }
+
+func (w *window) at(now time.Time) *slot {
+	index := slotIndex(now)
+	s := &w.slots[index%slotCount]
+	if s.index != index {
+		*s = slot{index: index}
+	}
+	return s
+}
+
+// sum adds up the slots that lie in (now-span, now].
+func (w *window) sum(now time.Time, span time.Duration) slot {
+	last := slotIndex(now)
+	first := last - int64(span/slotWidth) + 1
+	var total slot
+	for i := range w.slots {
+		s := &w.slots[i]
+		if s.index < first || s.index > last {
+			continue
+		}
+		total.units += s.units
+		total.bytes += s.bytes
+		total.packets += s.packets
+		total.lost += s.lost
+		total.inter += s.inter
+		total.interSmall += s.interSmall
+	}
+	return total
+}
+
+// oldest is the oldest slot with units of the given run of RTP time, within span.
+func (w *window) oldest(now time.Time, span time.Duration, clock int) (slot, bool) {
+	last := slotIndex(now)
+	first := last - int64(span/slotWidth) + 1
+	found, ok := slot{}, false
+	for i := range w.slots {
+		s := &w.slots[i]
+		if s.index < first || s.index > last || s.units == 0 || s.clock != clock {
+			continue
+		}
+		if !ok || s.index < found.index {
+			found, ok = *s, true
+		}
+	}
+	return found, ok
+}
