@@ -2,7 +2,7 @@
 // and a believable province that moves. `npm run build && npm run mock`, then
 // http://127.0.0.1:8090/wall. Needs ffmpeg for pictures. Never part of the product.
 // Options: PORT; UNITS, a GeoJSON of units with code and name, for real shapes;
-// CALM=1; EXERCISE=1; QUIET=1, which stops talking after 8 s; GUEST=1, not signed in.
+// CALM=1; EXERCISE=1; QUIET=MS, after which it stops talking; GUEST=1, not signed in.
 import { execFileSync } from "node:child_process";
 import { readFileSync, existsSync } from "node:fs";
 import { createServer } from "node:http";
@@ -147,7 +147,7 @@ server.on("upgrade", (req, socket, head) => wss.handleUpgrade(req, socket, head,
 
 let seq = 1;
 const started = now();
-const quiet = () => env.QUIET && now() - started > 8000;
+const quiet = () => env.QUIET && now() - started > +env.QUIET;
 function live(ws) {
   const topics = new Map(), say = (m) => ws.readyState === 1 && !quiet() && ws.send(JSON.stringify(m));
   say({ type: "hello", server_time: new Date().toISOString(), heartbeat_ms: 2000, epoch });

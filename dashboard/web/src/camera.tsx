@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { CameraState } from "./contract";
 import { say, t, type Word } from "./i18n";
 import { Age } from "./pieces";
-import { cameraSeverity, Mark, ORDER } from "./severity";
+import { cameraSeverity } from "./judge";
+import { Mark } from "./severity";
 import { dead } from "./store";
 import { Player, type Mode } from "./video";
 
@@ -69,22 +70,4 @@ export function CameraDialog({ id, camera, onClose }: { id: string; camera: Came
       <p class="muted">{camera.why ? say(camera.why) + " · " : ""}{camera.fps.toFixed(0)} fps · {camera.kbps.toFixed(0)} kbit/s</p>
     </dialog>
   );
-}
-
-/**
- * Which cameras a wall shows: what is wrong first, and never more than shown less
- * one of them, so that something living is always seen; the rest take turns.
- */
-export function chooseCameras(cameras: ReadonlyMap<string, CameraState>, slots: number, turn: number): [string, CameraState][] {
-  const bad: [string, CameraState][] = [], good: [string, CameraState][] = [];
-  for (const entry of [...cameras].sort((a, b) => (a[0] < b[0] ? -1 : 1))) (cameraSeverity(entry[1].state) === "calm" ? good : bad).push(entry);
-  bad.sort((a, b) => ORDER[cameraSeverity(b[1].state)] - ORDER[cameraSeverity(a[1].state)] || b[1].since - a[1].since);
-  const live = good.filter(([, c]) => c.state === "live"), rest = good.filter(([, c]) => c.state !== "live");
-  const forBad = Math.min(bad.length, live.length ? Math.ceil(slots / 2) : slots);
-  const take = (from: [string, CameraState][], n: number) =>
-    from.length <= n ? from : Array.from({ length: n }, (_, i) => from[(turn * n + i) % from.length]!);
-  const shown = [...take(bad, forBad)];
-  shown.push(...take(live, slots - shown.length));
-  shown.push(...rest.slice(0, slots - shown.length));
-  return shown;
 }

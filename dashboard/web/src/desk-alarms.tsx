@@ -4,8 +4,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "./api";
 import type { AlarmState } from "./contract";
 import { lang, say, t, type Word } from "./i18n";
+import { byUrgency } from "./judge";
 import { Age, When } from "./pieces";
-import { byUrgency, Mark } from "./severity";
+import { Mark } from "./severity";
 import { chime } from "./sound";
 
 type Act = "ack" | "assign" | "comment" | "clear";

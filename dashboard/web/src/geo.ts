@@ -49,6 +49,12 @@ export function cells(points: [number, number][], width: number, height: number)
   return points.map((_, i) => voronoi.renderCell(i) ?? "");
 }
 
+/** The hull of the points as an SVG path; a line or a dot where there are no three. */
+export function hull(points: [number, number][]): string {
+  const order = points.length < 3 ? points : [...Delaunay.from(points).hull].map((i) => points[i]!);
+  return order.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("") + (order.length ? "Z" : "");
+}
+
 /** Kilometres between two points. */
 export function distance(a: Point, b: Point): number {
   const rad = Math.PI / 180;

@@ -3,7 +3,8 @@ import type { KpiState } from "./contract";
 import { num, share, short, signed } from "./format";
 import { lang, say, t } from "./i18n";
 import { Age, Arrow, Spark } from "./pieces";
-import { kpiSeverity, Mark } from "./severity";
+import { kpiSeverity } from "./judge";
+import { Mark } from "./severity";
 import { now } from "./store";
 
 /** Past until by this much the value is stale even if the server has not said so, ms. */
@@ -38,14 +39,4 @@ export function KpiTile({ id, kpi, compare }: { id: string; kpi: KpiState; compa
       )}
     </article>
   );
-}
-
-/** The wall's six: shares of service first, in this order; then whatever else misses its target, then the rest. */
-const FIRST = ["on_time_share", "dossiers_overdue", "online_share", "satisfaction", "feedback_on_time_share", "e_document_share"];
-export function chooseKpis(kpis: ReadonlyMap<string, KpiState>, n: number): [string, KpiState][] {
-  const rankOf = (id: string, k: KpiState) => {
-    const i = FIRST.indexOf(id);
-    return i >= 0 ? i : FIRST.length + (kpiSeverity(k) === "calm" ? 1 : 0);
-  };
-  return [...kpis].sort((a, b) => rankOf(...a) - rankOf(...b) || (a[0] < b[0] ? -1 : 1)).slice(0, n);
 }

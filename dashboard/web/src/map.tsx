@@ -4,10 +4,11 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import outline from "virtual:outline";
 import type { CameraState, StationState, UnitState } from "./contract";
-import { boxOf, cells, fit, pathOf, place, type Geometry } from "./geo";
+import { boxOf, cells, fit, hull, pathOf, place, type Geometry } from "./geo";
 import { num } from "./format";
 import { lang, say, t } from "./i18n";
-import { cameraSeverity, COLOUR, ORDER, SHAPE } from "./severity";
+import { cameraSeverity, ORDER } from "./judge";
+import { COLOUR, SHAPE } from "./severity";
 import { api } from "./api";
 import { useFetched } from "./store";
 
@@ -62,11 +63,11 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
     const shapes = official
       ? [...units.keys()].map((c) => (official.has(c) ? pathOf(official.get(c)!, project) : ""))
       : cells(points.map((u) => project(u.lon, u.lat)), width, height);
-    // A slice has no neighbours to end its outermost cells: circles do.
+    // A slice has no neighbours to end its outermost cells: a rounded hull does.
     const near: [number, number][] = !whole && !official ? points.map((u) => project(u.lon, u.lat)) : [];
     const gaps = near.map((a, i) => Math.min(...near.filter((_, j) => j !== i).map((b) => Math.hypot(a[0] - b[0], a[1] - b[1]))));
-    const reach = near.length > 1 ? Math.max(...gaps) * 0.85 : Math.min(width, height) / 3;
-    return { project, shapes, near, reach, edge: around ? pathOf(around, project) : "", official: !!official };
+    const reach = near.length > 1 ? Math.max(...gaps) * 0.7 : Math.min(width, height) / 3;
+    return { project, shapes, around: hull(near), reach, edge: around ? pathOf(around, project) : "", official: !!official };
   }, [codes, width, height, given, whole]);
 
   useEffect(() => {
@@ -128,10 +129,10 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
         {drawn && (
           <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={t("map")}>
             <defs>
-              <clipPath id="near">{drawn.near.map(([x, y], i) => <circle key={i} cx={x} cy={y} r={drawn.reach} />)}</clipPath>
-              <clipPath id="edge" clip-path={drawn.near.length ? "url(#near)" : undefined}><path d={drawn.edge || `M0 0H${width}V${height}H0Z`} clip-rule="evenodd" /></clipPath>
+              {drawn.around && <mask id="near" maskUnits="userSpaceOnUse" x="0" y="0" width={width} height={height}><path d={drawn.around} fill="#fff" stroke="#fff" stroke-width={drawn.reach * 2} stroke-linejoin="round" stroke-linecap="round" /></mask>}
+              <clipPath id="edge"><path d={drawn.edge || `M0 0H${width}V${height}H0Z`} clip-rule="evenodd" /></clipPath>
             </defs>
-            <g clip-path={drawn.official ? undefined : "url(#edge)"}>
+            <g clip-path={drawn.official ? undefined : "url(#edge)"} mask={drawn.around ? "url(#near)" : undefined}>
               {[...units].map(([code, u], i) => (
                 <path key={code} d={drawn.shapes[i]} class="cell" style={{ fill: rainGrey(u.rain_24h) }} onClick={onChoose && (() => onChoose(code))}>
                   {onChoose && <title>{say(u.name)}</title>}

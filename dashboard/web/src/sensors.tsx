@@ -3,8 +3,9 @@
 import type { StationState, Value } from "./contract";
 import { num, share, short, signed, span } from "./format";
 import { lang, say, t } from "./i18n";
+import { ORDER } from "./judge";
 import { Age } from "./pieces";
-import { Mark, ORDER } from "./severity";
+import { Mark } from "./severity";
 import { now } from "./store";
 
 export const ROMAN = ["I", "II", "III", "IV", "V"];
@@ -110,7 +111,7 @@ export function NotableRow({ id, station: s }: { id: string; station: StationSta
   const hour = rain?.w?.["1h"], day = rain?.w?.["24h"];
   return (
     <li class={`notable ${stale ? "stale" : ""}`} data-station={id}>
-      <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span>{say(s.name)}</span>{stale ? <span class="old">{s.state === "silent" ? t("silent") : t("stale")} <Age at={v.t} /></span> : <Age at={v.t} />}</p>
+      <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span class={say(s.name).length > 18 ? "long" : ""}>{say(s.name)}</span>{stale ? <span class="old">{s.state === "silent" ? t("silent") : t("stale")} <Age at={v.t} /></span> : <Age at={v.t} />}</p>
       <p class="what">
         {level ? <><Measured metric={metric} v={level} /><span class="rise">{riseWords(level)}</span></>
           : hour && hour.v !== null ? <span class="v">{num(hour.v, 1, lang.value)}<small>{"\u00a0mm/1\u00a0"}{t("hours")}</small></span>

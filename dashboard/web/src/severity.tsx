@@ -1,9 +1,8 @@
 // Severity is said three times: by shape, by word and by colour. The shapes are
 // drawn, not typed: the embedded font has no such signs.
-import type { AlarmState, CameraHealth, KpiState, Severity } from "./contract";
+import type { Severity } from "./contract";
 import { t } from "./i18n";
 
-export const ORDER: Record<Severity, number> = { critical: 3, warning: 2, notice: 1, calm: 0 };
 export const COLOUR: Record<Severity, string> = { critical: "#d55e00", warning: "#e69f00", notice: "#f0e442", calm: "#8a949e" };
 
 /** Paths in a 20 × 20 box, centred on 10,10. */
@@ -21,26 +20,4 @@ export function Mark({ severity, silent }: { severity: Severity; silent?: boolea
       <path d={SHAPE[severity]} />
     </svg>
   );
-}
-
-export function cameraSeverity(state: CameraHealth): Severity {
-  switch (state) {
-    case "offline": case "frozen": case "dark": return "warning";
-    case "degraded": case "unauthorised": return "notice";
-    default: return "calm";
-  }
-}
-
-/** A figure that misses its target is a notice; by more than a tenth of it, a warning. */
-export function kpiSeverity(k: KpiState): Severity {
-  if (k.v === null || k.target === null || k.target === undefined || !k.better) return "calm";
-  const short = k.better === "higher" ? k.target - k.v : k.v - k.target;
-  if (short <= 1e-9) return "calm";
-  return short > Math.abs(k.target) * 0.1 ? "warning" : "notice";
-}
-
-/** Unacknowledged first, then the worse, then the newer. */
-export function byUrgency(a: AlarmState, b: AlarmState): number {
-  const open = (x: AlarmState) => (x.state === "cleared" ? 0 : x.state === "raised" ? 2 : 1);
-  return open(b) - open(a) || ORDER[b.severity] - ORDER[a.severity] || b.raised_at - a.raised_at || (a.id < b.id ? -1 : 1);
 }

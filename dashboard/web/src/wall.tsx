@@ -3,15 +3,16 @@
 // a month as after a minute.
 import { useEffect, useState } from "preact/hooks";
 import type { AlarmState, CameraState, Headline, KpiState, ScopeState, StationState, UnitState } from "./contract";
-import { CameraTile, chooseCameras } from "./camera";
+import { CameraTile } from "./camera";
 import { day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
-import { chooseKpis, KpiTile } from "./kpi";
+import { byUrgency, chooseCameras, chooseKpis } from "./judge";
+import { KpiTile } from "./kpi";
 import { ProvinceMap } from "./map";
 import { Age, Clock, LiveMark, LostBand } from "./pieces";
 import { query } from "./route";
 import { notable, NotableRow } from "./sensors";
-import { byUrgency, Mark } from "./severity";
+import { Mark } from "./severity";
 import { dead, live, link, me, now, useTopic } from "./store";
 import { keepAwake, watchMemory } from "./watchdog";
 import "./wall.css";

@@ -1,23 +1,13 @@
 // A wall runs for months. The browser's leaks are not ours to mend, so the page
 // loads itself anew before they hurt: when its heap nears its limit, otherwise once
 // a day at a quiet hour. Never while the link is down: a blank page is worse.
+import { untilQuiet } from "./quiet";
 import { link } from "./store";
 
 const HEAP_SHARE = 0.6;
 const HEAP_BYTES = 1.2e9;
-const QUIET_HOUR = 4;
-/** Walls of one room do not all reload at once, ms. */
-const JITTER_MS = 20 * 60_000;
 
 interface Heap { usedJSHeapSize: number; jsHeapSizeLimit: number }
-
-/** Milliseconds until the next quiet hour in Vietnam (UTC+7, no summer time). */
-export function untilQuiet(now: number, random: number): number {
-  const dayMs = 86_400_000, offset = 7 * 3_600_000;
-  const into = (now + offset) % dayMs;
-  const wait = (QUIET_HOUR * 3_600_000 - into + dayMs) % dayMs;
-  return (wait < 3_600_000 ? wait + dayMs : wait) + random * JITTER_MS;
-}
 
 export function watchMemory(reload = () => location.reload()): () => void {
   const due = Date.now() + untilQuiet(Date.now(), Math.random());
