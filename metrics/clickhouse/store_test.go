@@ -172,6 +172,33 @@ func TestFirstOfTwoEqualsStays(t *testing.T) {
 	}
 }
 
+// A recompute that saw less and is written later loses.
+func TestRecomputeThatSawMoreWins(t *testing.T) {
+	s := openStore(t, config(t))
+	r := metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: at(t, "2026-03-01 10:00"), Value: 1}
+	other, corrected := r, r
+	other.ObservedAt++
+	corrected.Value, corrected.Revision, corrected.Quality = 3, 1, metrics.Exercise
+	store(t, s, []Row{{r, 1}, {other, 2}})
+	for _, l := range levels {
+		for _, q := range []string{"CREATE TABLE old_" + l.table + " AS " + l.table, "INSERT INTO old_" + l.table + " SELECT * FROM " + l.table} {
+			if err := s.conn.Exec(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	store(t, s, []Row{{corrected, 3}})
+	m := modelOf([][]Row{{{r, 1}, {other, 2}, {corrected, 3}}})
+	for _, l := range levels {
+		if err := s.conn.Exec(t.Context(), "INSERT INTO "+l.table+" SELECT * FROM old_"+l.table); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := rollupLines(t, s, l.table), m.rollup(l.width); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", l.table, got, want)
+		}
+	}
+}
+
 func TestReplayStopsWithItsReader(t *testing.T) {
 	s := openStore(t, config(t))
 	from := at(t, "2026-03-01 00:00")

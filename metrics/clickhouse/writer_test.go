@@ -256,6 +256,7 @@ func TestWriterCommitsBehindRollups(t *testing.T) {
 	from := at(t, "2026-03-01 00:00")
 	j := newJournal(nil)
 	cfg := quick(j)
+	cfg.FlushRows, cfg.BufferRows = 5, 5 // so that blocks come while others are stored
 	var seen []Counts
 	cfg.Commit = func(ctx context.Context, seq uint64) error {
 		counts, err := s.CountIdentities(ctx, from, from.Add(24*time.Hour))
@@ -270,16 +271,13 @@ func TestWriterCommitsBehindRollups(t *testing.T) {
 	}
 	w := NewWriter(s, cfg)
 	stop := run(t, w)
-	for i := range uint64(50) {
+	for i := range uint64(200) {
 		r := metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: from.Add(time.Duration(i) * time.Minute), Value: 1}
 		if err := w.Add(t.Context(), i+1, []metrics.Reading{r}); err != nil {
 			t.Fatal(err)
 		}
-		if i == 20 {
-			j.await(t, 20)
-		}
 	}
-	j.await(t, 50)
+	j.await(t, 200)
 	stop()
 	if len(seen) < 2 {
 		t.Errorf("%d commits", len(seen))
