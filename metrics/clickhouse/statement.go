@@ -22,13 +22,19 @@ func (pl *plan) source() string {
 
 // statement of the plan. It is put together from constants only; every value is
 // a parameter, and the stations come as the external table wanted (station,
-// key). Each reads FINAL. Its columns are key, t (Int64, ms), value, n.
+// key): a column block, not text. Each binds them and reads FINAL. Its columns are key, t (Int64, ms), value, n.
 func (pl *plan) statement(database string) string {
-	key := "w.key"
-	if pl.By == ByUnit && pl.AsReported {
+	with, key := "", "''"
+	switch {
+	case pl.By == ByStation:
+		key = "toString(r.station)"
+	case pl.By == ByUnit && !pl.AsReported:
+		with = "WITH (SELECT (groupArray(station), groupArray(key)) FROM wanted) AS units "
+		key = "transform(toString(r.station), units.1, units.2, '')"
+	case pl.By == ByUnit:
 		key = "dictGetOrDefault('" + database + ".unit_of', 'unit', tuple(toString(r.station)), toDate32(" + pl.timeColumn() + " + INTERVAL 7 HOUR), '')"
 	}
-	from := " FROM " + pl.source() + " AS r FINAL INNER JOIN wanted AS w ON w.station = r.station"
+	from := " FROM " + pl.source() + " AS r FINAL"
 	where := " WHERE r.metric IN ({metric:String}, {other:String}) AND r.station IN (SELECT station FROM wanted)"
 	if pl.source() == "raw" {
 		where += " AND r.observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')" +
@@ -40,9 +46,9 @@ func (pl *plan) statement(database string) string {
 	const order = " ORDER BY key, t LIMIT {limit:UInt64}"
 	switch {
 	case pl.Step == 0:
-		return "SELECT w.key AS key, toUnixTimestamp64Milli(r.observed_at) AS t, r.value AS value, toUInt64(1) AS n" + from + where + " ORDER BY key, t, r.id LIMIT {limit:UInt64}"
+		return "SELECT " + key + " AS key, toUnixTimestamp64Milli(r.observed_at) AS t, r.value AS value, toUInt64(1) AS n" + from + where + " ORDER BY key, t, r.id LIMIT {limit:UInt64}"
 	case pl.metric.Kind == metrics.Ratio:
-		return "SELECT " + key + " AS key, " + pl.stepStart() + " AS t," +
+		return with + "SELECT " + key + " AS key, " + pl.stepStart() + " AS t," +
 			" sumIf(r.sum, r.metric = {metric:String}) / sumIf(r.sum, r.metric = {other:String}) * 100 AS value," +
 			" sumIf(r.count, r.metric = {other:String}) AS n" + from + where +
 			" GROUP BY key, t HAVING countIf(r.metric = {metric:String}) > 0 AND n > 0" + order
@@ -51,12 +57,33 @@ func (pl *plan) statement(database string) string {
 		if pl.Agg == P95 {
 			level = "0.95"
 		}
-		return "SELECT " + key + " AS key, " + pl.stepStart() + " AS t, quantileExact(" + level + ")(r.value) AS value, count() AS n" +
+		return with + "SELECT " + key + " AS key, " + pl.stepStart() + " AS t, quantileExact(" + level + ")(r.value) AS value, count() AS n" +
 			from + where + " GROUP BY key, t" + order
 	}
-	return "SELECT key, t, " + across(pl.Agg, pl.metric.Across) + " AS value, sum(c) AS n FROM (SELECT " +
+	if pl.flat() {
+		return with + "SELECT " + key + " AS key, " + pl.stepStart() + " AS t, " +
+			across(pl.Agg, pl.metric.Across, single(pl.Agg), "(r.last_at, r.station)") + " AS value, sum(r.count) AS n" + from + where + " GROUP BY key, t" + order
+	}
+	return with + "SELECT key, t, " + across(pl.Agg, pl.metric.Across, "v", "(l, s)") + " AS value, sum(c) AS n FROM (SELECT " +
 		key + " AS key, r.station AS s, " + pl.stepStart() + " AS t, " + within(pl.Agg) +
 		" AS v, sum(r.count) AS c, max(r.last_at) AS l" + from + where + " GROUP BY key, s, t) GROUP BY key, t" + order
+}
+
+// flat reports whether one aggregation does: a step that is one rollup row of a
+// station, or a sum of sums. Two would make a group of every row.
+func (pl *plan) flat() bool {
+	switch {
+	case pl.Agg == Count:
+		return true
+	case pl.Agg == pl.metric.Across && (pl.Agg == metrics.Sum || pl.Agg == metrics.Min || pl.Agg == metrics.Max):
+		return true
+	}
+	for _, l := range levels {
+		if l.width == pl.Step {
+			return true
+		}
+	}
+	return false
 }
 
 func (pl *plan) timeColumn() string {
@@ -92,20 +119,38 @@ func within(agg metrics.How) string {
 	return "sum(r.sum) / sum(r.count)"
 }
 
-// across is how stations become one value; numbers of readings always add up.
-func across(agg, how metrics.How) string {
+// single is the value of one rollup row.
+func single(agg metrics.How) string {
+	switch agg {
+	case metrics.Sum:
+		return "r.sum"
+	case metrics.Min:
+		return "r.min"
+	case metrics.Max:
+		return "r.max"
+	case metrics.Last:
+		return "r.last"
+	case Count:
+		return "toFloat64(r.count)"
+	}
+	return "r.sum / r.count"
+}
+
+// across is how the values of stations become one, order telling the newest;
+// numbers of readings always add up.
+func across(agg, how metrics.How, value, order string) string {
 	if agg == Count {
-		return "sum(v)"
+		how = metrics.Sum
 	}
 	switch how {
 	case metrics.Sum:
-		return "sum(v)"
+		return "sum(" + value + ")"
 	case metrics.Min:
-		return "min(v)"
+		return "min(" + value + ")"
 	case metrics.Max:
-		return "max(v)"
+		return "max(" + value + ")"
 	case metrics.Last:
-		return "argMax(v, (l, s))"
+		return "argMax(" + value + ", " + order + ")"
 	}
-	return "avg(v)"
+	return "avg(" + value + ")"
 }
