@@ -22,22 +22,22 @@ func (e *Engine) Latest(key Key, now metrics.Millis) (Value, bool) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.latest(key, m, now)
+	return e.latest(key, m, now, 0)
 }
 
-func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis) (Value, bool) {
+func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis, patience time.Duration) (Value, bool) {
 	s := e.series[key]
 	if s == nil || s.latest.At == 0 {
 		return Value{}, false
 	}
 	p := s.latest
-	if p.At > now.Add(2*time.Minute) { // asked about the past; the door lets clocks run ahead by less
+	if patience > 0 && p.At > now { // asked about the past
 		var ok bool
 		if p, ok = s.at(now); !ok {
 			return Value{}, false
 		}
 	}
-	until := p.At.Add(m.ValidFor)
+	until := p.At.Add(max(m.ValidFor, patience))
 	return Value{Point: p, Until: until, Stale: now > until}, true
 }
 
@@ -146,16 +146,21 @@ type Aggregate struct {
 // values count. A ratio is the ratio of the sums over the stations where both
 // parts are fresh.
 func (e *Engine) Aggregate(m *metrics.Metric, stations []string, now metrics.Millis) Aggregate {
+	return e.aggregate(m, stations, now, 0)
+}
+
+// aggregate with the metric's own valid_for, or at least the given one.
+func (e *Engine) aggregate(m *metrics.Metric, stations []string, now metrics.Millis, patience time.Duration) Aggregate {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if m.Kind == metrics.Ratio {
-		return e.ratio(m, stations, now)
+		return e.ratio(m, stations, now, patience)
 	}
 	a := Aggregate{V: math.NaN()}
 	var sum, low, high float64
 	var last Value
 	for _, station := range stations {
-		v, ok := e.latest(Key{station, m.ID}, m, now)
+		v, ok := e.latest(Key{station, m.ID}, m, now, patience)
 		if !ok {
 			continue
 		}
@@ -188,6 +193,12 @@ func (e *Engine) Aggregate(m *metrics.Metric, stations []string, now metrics.Mil
 	return a
 }
 
+// AggregateAt is Aggregate as it was at a moment within the horizon; a value
+// counts as fresh for at least patience, which must be positive.
+func (e *Engine) AggregateAt(m *metrics.Metric, stations []string, at metrics.Millis, patience time.Duration) Aggregate {
+	return e.aggregate(m, stations, at, patience)
+}
+
 // count notes one station's value and reports whether it is fresh.
 func (a *Aggregate) count(v Value) bool {
 	a.M++
@@ -208,7 +219,7 @@ func (a *Aggregate) sufficient(m *metrics.Metric) bool {
 	return a.N > 0 && float64(a.N) >= m.MinCoverage*float64(a.M)
 }
 
-func (e *Engine) ratio(m *metrics.Metric, stations []string, now metrics.Millis) Aggregate {
+func (e *Engine) ratio(m *metrics.Metric, stations []string, now metrics.Millis, patience time.Duration) Aggregate {
 	a := Aggregate{V: math.NaN()}
 	num, okN := e.catalogue().Metric(m.Numerator)
 	den, okD := e.catalogue().Metric(m.Denominator)
@@ -217,8 +228,8 @@ func (e *Engine) ratio(m *metrics.Metric, stations []string, now metrics.Millis)
 	}
 	var above, below float64
 	for _, station := range stations {
-		n, okN := e.latest(Key{station, num.ID}, num, now)
-		d, okD := e.latest(Key{station, den.ID}, den, now)
+		n, okN := e.latest(Key{station, num.ID}, num, now, patience)
+		d, okD := e.latest(Key{station, den.ID}, den, now, patience)
 		if !okN || !okD {
 			continue
 		}

@@ -1,0 +1,110 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"vonglau/streams/video"
+)
+
+const videoSubprotocol = "ioc.video.v1"
+
+// picture answers with the newest keyframe of a camera, how old it is, and what
+// state the camera is in: an old picture must never pass for a live one.
+func (s *Server) picture(w http.ResponseWriter, r *http.Request, a asker) error {
+	id := r.PathValue("id")
+	if !a.predicate.Camera(id) {
+		return notFound("there is no camera " + id + " within your scope")
+	}
+	mp4, at, state, ok := s.opts.Video.Picture(id)
+	w.Header().Set("X-Camera-State", state.String())
+	if !ok {
+		return &problem{Status: http.StatusServiceUnavailable, Title: "No picture", Detail: "no picture of camera " + id + " has come since the program started"}
+	}
+	w.Header().Set("Content-Type", "video/mp4")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Picture-At", at.UTC().Format(time.RFC3339Nano))
+	w.Header().Set("Age", strconv.Itoa(int(time.Since(at).Seconds())))
+	_, _ = w.Write(mp4)
+	return nil
+}
+
+var videoUpgrader = websocket.Upgrader{Subprotocols: []string{videoSubprotocol}, ReadBufferSize: 512, WriteBufferSize: 16 << 10}
+
+// video sends a camera's pictures over a WebSocket until either side ends.
+func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
+	id := r.PathValue("id")
+	if !a.predicate.Camera(id) {
+		return notFound("there is no camera " + id + " within your scope")
+	}
+	mode, ok := video.ParseMode(r.URL.Query().Get("mode"))
+	if !ok {
+		return badRequest("mode is tile or full")
+	}
+	conn, err := videoUpgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return nil //nolint:nilerr // the upgrader has answered
+	}
+	defer conn.Close()
+	viewer, err := s.opts.Video.Subscribe(id, mode)
+	if err != nil {
+		code := websocket.CloseTryAgainLater
+		if errors.Is(err, video.ErrUnknownCamera) {
+			code = 4404
+		}
+		sayClose(conn, code, err.Error())
+		return nil
+	}
+	defer viewer.Close()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	done := make(chan struct{})
+	go func() { // the reader: a viewer says nothing, but its going must be noticed
+		defer close(done)
+		defer cancel()
+		conn.SetReadLimit(1 << 10)
+		for {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	if err := s.sendVideo(ctx, conn, viewer); err != nil && ctx.Err() == nil {
+		sayClose(conn, websocket.CloseTryAgainLater, err.Error())
+	}
+	conn.Close()
+	<-done
+	return nil
+}
+
+func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer) error {
+	for {
+		msg, err := viewer.Next(ctx)
+		if err != nil {
+			return err
+		}
+		kind := websocket.BinaryMessage
+		if msg.Text {
+			kind = websocket.TextMessage
+		}
+		if err := conn.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return fmt.Errorf("deadline: %w", err)
+		}
+		if err := conn.WriteMessage(kind, msg.Data); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+}
+
+func sayClose(conn *websocket.Conn, code int, reason string) {
+	if len(reason) > 120 {
+		reason = reason[:120]
+	}
+	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
+}

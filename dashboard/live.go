@@ -1,0 +1,65 @@
+package dashboard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"vonglau/dashboard/hub"
+	"vonglau/metrics"
+)
+
+// owner names a session towards the hub without telling its token.
+func owner(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:8])
+}
+
+// liveSocket carries the live topics. Each topic is checked when it is subscribed.
+func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) error {
+	s.opts.Hub.Serve(w, r, owner(tokenOf(r)), func(topic string) error {
+		_, err := s.topic(a, topic)
+		return err
+	})
+	return nil
+}
+
+// views are the kinds of topics and how each is made.
+var views = map[string]func(*feed, metrics.Predicate) map[string]any{
+	"overview": (*feed).overview,
+	"stations": (*feed).stations,
+	"cameras":  (*feed).cameras,
+	"kpis":     (*feed).kpis,
+	"alarms":   (*feed).alarms,
+}
+
+var errNoTopic = errors.New("topics are overview, stations, cameras, kpis and alarms, each with a scope: overview/15")
+
+// topic checks that a topic exists and lies within the asker's scope.
+func (s *Server) topic(a asker, name string) (metrics.Predicate, error) {
+	kind, scope, ok := strings.Cut(name, "/")
+	if !ok || views[kind] == nil {
+		return metrics.Predicate{}, errNoTopic
+	}
+	p, err := s.predicate(scope)
+	if err != nil {
+		return metrics.Predicate{}, err
+	}
+	if !a.predicate.Contains(p) {
+		return metrics.Predicate{}, hub.ErrOutsideScope
+	}
+	return p, nil
+}
+
+// topicList answers once with what a topic holds.
+func (s *Server) topicList(kind string) func(http.ResponseWriter, *http.Request, asker) error {
+	return func(w http.ResponseWriter, r *http.Request, a asker) error {
+		p, err := s.within(a, r.URL.Query().Get("scope"))
+		if err != nil {
+			return err
+		}
+		return reply(w, map[string]any{"scope": p.Scope(), kind: views[kind](s.feed, p)})
+	}
+}

@@ -1,0 +1,70 @@
+package dashboard
+
+import (
+	"bytes"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"vonglau/dashboard/access"
+)
+
+// pages serves the built pages. A page that needs a session sends whoever has
+// none to the login and back.
+func (s *Server) pages() {
+	s.mux.Handle("GET /assets/", assets(http.FileServerFS(s.opts.Pages)))
+	index := func(w http.ResponseWriter, r *http.Request) {
+		data, err := fs.ReadFile(s.opts.Pages, "index.html")
+		if err != nil {
+			s.problem(w, r, notFound("the pages are not built: run make build"))
+			return
+		}
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(data))
+	}
+	s.mux.HandleFunc("GET /login", index)
+	for _, pattern := range []string{"GET /wall", "GET /district/{scope}", "GET /explore", "GET /devices"} {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if _, ok := s.opts.Access.Check(tokenOf(r), time.Now()); !ok {
+				http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+				return
+			}
+			index(w, r)
+		})
+	}
+	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		p, ok := s.opts.Access.Check(tokenOf(r), time.Now())
+		http.Redirect(w, r, home(p, ok), http.StatusSeeOther)
+	})
+	s.mux.HandleFunc("GET /{file}", func(w http.ResponseWriter, r *http.Request) {
+		if name := r.PathValue("file"); strings.Contains(name, ".") && name != "index.html" {
+			http.ServeFileFS(w, r, s.opts.Pages, name) // favicon and its like
+			return
+		}
+		s.problem(w, r, notFound("there is no such page"))
+	})
+}
+
+func home(p access.Principal, signedIn bool) string {
+	switch {
+	case !signedIn:
+		return "/login"
+	case p.Role == access.Duty || p.Role == access.District:
+		return "/district/" + p.Scope
+	case p.Role == access.Analyst:
+		return "/explore"
+	case p.Role == access.Operator:
+		return "/devices"
+	}
+	return "/wall"
+}
+
+// assets have the hash of their content in their names.
+func assets(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		next.ServeHTTP(w, r)
+	})
+}

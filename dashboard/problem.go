@@ -1,0 +1,95 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"vonglau/dashboard/access"
+	"vonglau/metrics/alarm"
+	"vonglau/metrics/clickhouse"
+)
+
+// problem is an answer after RFC 9457, and the error that becomes one.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+func (p *problem) Error() string { return p.Title + ": " + p.Detail }
+
+func notFound(detail string) error {
+	return &problem{Status: http.StatusNotFound, Title: "Not found", Detail: detail}
+}
+
+func forbidden(detail string) error {
+	return &problem{Status: http.StatusForbidden, Title: "Not allowed", Detail: detail}
+}
+
+func badRequest(detail string) error {
+	return &problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: detail}
+}
+
+// known maps the errors of the stages behind to answers, in one place.
+var known = []struct {
+	err    error
+	status int
+	title  string
+}{
+	{access.ErrWrong, http.StatusUnauthorized, "User or password is wrong"},
+	{access.ErrTooMany, http.StatusTooManyRequests, "Too many attempts"},
+	{alarm.ErrUnknown, http.StatusNotFound, "No such alarm"},
+	{alarm.ErrCleared, http.StatusConflict, "The alarm has ended"},
+	{clickhouse.ErrOutsideScope, http.StatusForbidden, "Outside your scope"},
+	{clickhouse.ErrBadQuery, http.StatusBadRequest, "Bad query"},
+	{clickhouse.ErrTooMany, http.StatusUnprocessableEntity, "Too many points"},
+}
+
+// problem answers with an error. What is not known is logged and told without
+// its insides.
+func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
+	p, ok := errors.AsType[*problem](err)
+	for _, k := range known {
+		if !ok && errors.Is(err, k.err) {
+			p, ok = &problem{Status: k.status, Title: k.title, Detail: err.Error()}, true
+		}
+	}
+	if !ok {
+		if r.Context().Err() != nil {
+			return // nobody listens any more
+		}
+		s.log.Error("request failed", "path", r.URL.Path, "error", err)
+		p = &problem{Status: http.StatusServiceUnavailable, Title: "Not available now", Detail: "a part of the system does not answer; try again shortly"}
+	}
+	answer := *p
+	answer.Type = "about:blank"
+	s.tel.problems.WithLabelValues(http.StatusText(answer.Status)).Inc()
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(answer.Status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// reply answers with JSON.
+func reply(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	return json.NewEncoder(w).Encode(v)
+}
+
+// maxBody bounds a request's body in bytes.
+const maxBody = 8 << 20
+
+// read decodes a JSON body strictly.
+func read(w http.ResponseWriter, r *http.Request, into any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Detail: "at most 8 MiB are taken"}
+		}
+		return badRequest("the body is not the JSON that is expected: " + err.Error())
+	}
+	return nil
+}

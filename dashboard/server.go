@@ -1,0 +1,204 @@
+package dashboard
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vonglau/dashboard/access"
+	"vonglau/dashboard/hub"
+	"vonglau/metrics"
+	"vonglau/metrics/alarm"
+	"vonglau/metrics/clickhouse"
+	"vonglau/metrics/live"
+	"vonglau/streams/video"
+)
+
+// Camera is what the dashboard is told about a camera's health.
+type Camera struct {
+	State  string
+	Since  time.Time
+	Why    metrics.Text
+	FPS    float64
+	Kbps   float64
+	Loss   float64
+	KeyAt  time.Time // zero: none yet
+	SeenAt time.Time
+}
+
+// Refused is the refusal of one reading of a push.
+type Refused struct {
+	Index int `json:"index"`
+	*metrics.Refusal
+}
+
+// Health is how the stages behind the dashboard fare.
+type Health struct {
+	JournalLag time.Duration // between now and the newest applied block, while one is due
+	StoreLag   time.Duration // oldest reading that is not in the database yet
+	StoreUp    bool
+	Held       string // why nothing can be made durable, or ""
+}
+
+// Options are the dashboard's parts and the stages behind it, as func values.
+type Options struct {
+	Catalogue func() *metrics.Catalogue
+	Live      *live.Engine
+	Alarms    *alarm.Book
+	Hub       *hub.Hub
+	Access    *access.Access
+	Video     *video.Hub
+	Pages     fs.FS
+
+	// Act appends a person's act on an alarm and returns when it is durable.
+	Act func(context.Context, alarm.Act) error
+	// Push makes readings durable and says what it refused.
+	Push func(context.Context, []metrics.Reading) (taken int, refused []Refused, err error)
+	// History asks the database.
+	History func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error)
+	// Camera is the present health of a camera.
+	Camera func(id string) (Camera, bool)
+	// Devices are the unknown stations, and Adopt makes one known.
+	Devices func() any
+	Adopt   func(context.Context, metrics.Station) error
+	// Refusals are the counts and the newest of what the door refused.
+	Refusals func() any
+	Health   func() Health
+	// Map is the province's outline and official unit shapes, as JSON; nil: none.
+	Map []byte
+
+	SecureCookie bool // behind HTTPS
+	Log          *slog.Logger
+	Registerer   prometheus.Registerer
+}
+
+// Server answers HTTP and feeds the hub. Safe for concurrent use.
+type Server struct {
+	opts Options
+	log  *slog.Logger
+	tel  *telemetry
+	mux  *http.ServeMux
+	feed *feed
+	keys idempotency
+
+	mu         sync.Mutex // guards predicates
+	predicates map[string]metrics.Predicate
+	of         *metrics.Catalogue // that predicates were made from
+	on         metrics.Date
+}
+
+// New makes the server. Run must be running for live topics to move.
+func New(opts Options) *Server {
+	s := &Server{opts: opts, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}}
+	s.feed = newFeed(s)
+	s.routes()
+	return s
+}
+
+// Run feeds the live topics until ctx ends.
+func (s *Server) Run(ctx context.Context) error { return s.feed.run(ctx) }
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'")
+	s.mux.ServeHTTP(w, r)
+}
+
+func (s *Server) routes() {
+	api := func(pattern string, handle func(http.ResponseWriter, *http.Request, asker) error) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.authenticated(w, r, pattern, handle) })
+	}
+	s.mux.HandleFunc("POST /api/v1/session", s.signIn)
+	s.mux.HandleFunc("DELETE /api/v1/session", s.signOut)
+	s.mux.HandleFunc("GET /api/v1/openapi.json", openAPI)
+	api("GET /api/v1/me", s.me)
+	api("GET /api/v1/units", s.units)
+	api("GET /api/v1/map", s.mapShapes)
+	api("GET /api/v1/metrics", s.metrics)
+	api("GET /api/v1/stations", s.topicList("stations"))
+	api("GET /api/v1/cameras", s.topicList("cameras"))
+	api("GET /api/v1/kpis", s.topicList("kpis"))
+	api("GET /api/v1/alarms", s.topicList("alarms"))
+	api("GET /api/v1/overview", s.topicList("overview"))
+	api("POST /api/v1/alarms/{id}/{verb}", s.actOnAlarm)
+	api("GET /api/v1/devices", s.devices)
+	api("POST /api/v1/devices/{id}/adopt", s.adopt)
+	api("GET /api/v1/refusals", s.refusals)
+	api("POST /api/v1/readings", s.push)
+	api("GET /api/v1/history", s.history)
+	api("GET /api/v1/cameras/{id}/picture", s.picture)
+	api("GET /api/v1/cameras/{id}/video", s.video)
+	api("GET /api/v1/live", s.liveSocket)
+	s.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		s.problem(w, r, notFound("there is no such address in the API; GET /api/v1/openapi.json lists them"))
+	})
+	s.pages()
+}
+
+// asker is an authenticated caller and what it may see.
+type asker struct {
+	access.Principal
+	predicate metrics.Predicate
+}
+
+// authenticated runs an API handler for whoever holds a session; nobody else
+// gets further than here.
+func (s *Server) authenticated(w http.ResponseWriter, r *http.Request, pattern string, handle func(http.ResponseWriter, *http.Request, asker) error) {
+	start := time.Now()
+	principal, ok := s.opts.Access.Check(tokenOf(r), start)
+	if !ok {
+		s.problem(w, r, &problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "POST /api/v1/session with user and password"})
+		return
+	}
+	predicate, err := s.predicate(principal.Scope)
+	if err != nil {
+		s.problem(w, r, forbidden(err.Error()))
+		return
+	}
+	if err := handle(w, r, asker{principal, predicate}); err != nil {
+		s.problem(w, r, err)
+	}
+	s.tel.requests.WithLabelValues(pattern).Observe(time.Since(start).Seconds())
+}
+
+// predicate resolves a scope today, once for each scope, day and catalogue.
+func (s *Server) predicate(scope string) (metrics.Predicate, error) {
+	c, on := s.opts.Catalogue(), metrics.DateOf(time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of != c || s.on != on {
+		clear(s.predicates)
+		s.of, s.on = c, on
+	}
+	if p, ok := s.predicates[scope]; ok {
+		return p, nil
+	}
+	p, err := c.Predicate(scope, on)
+	if err == nil {
+		s.predicates[scope] = p // bounded by the scopes and units of the catalogue
+	}
+	return p, err
+}
+
+// within resolves a scope that the asker names: its own, or a narrower one.
+func (s *Server) within(a asker, scope string) (metrics.Predicate, error) {
+	if scope == "" || scope == a.Scope {
+		return a.predicate, nil
+	}
+	p, err := s.predicate(scope)
+	if err != nil {
+		return metrics.Predicate{}, notFound(err.Error())
+	}
+	if !a.predicate.Contains(p) {
+		return metrics.Predicate{}, forbidden("scope " + scope + " is not within yours")
+	}
+	return p, nil
+}
