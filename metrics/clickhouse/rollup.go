@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -78,7 +79,7 @@ func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 		}
 		slices.SortFunc(wide, Bucket.compare)
 		wide = slices.Compact(wide)
-		for chunk := range slices.Chunk(wide, chunkBuckets) {
+		for chunk := range chunks(wide) {
 			if err := s.recompute(ctx, l, chunk); err != nil {
 				return fmt.Errorf("recompute %s: %w", l.table, err)
 			}
@@ -86,6 +87,23 @@ func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 	}
 	s.tel.rollupSeconds.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// chunks cuts sorted buckets where a chunk is full and where a year ends: the
+// server refuses an insert into more than a hundred partitions.
+func chunks(sorted []Bucket) iter.Seq[[]Bucket] {
+	return func(yield func([]Bucket) bool) {
+		for begin := 0; begin < len(sorted); {
+			end, year := begin+1, sorted[begin].Start.Time().Year()
+			for end < len(sorted) && end-begin < chunkBuckets && sorted[end].Start.Time().Year() == year {
+				end++
+			}
+			if !yield(sorted[begin:end]) {
+				return
+			}
+			begin = end
+		}
+	}
 }
 
 // recompute one chunk, in halves if the server has not the memory for it.

@@ -2,9 +2,11 @@ package clickhouse
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -169,6 +171,72 @@ func TestFirstOfTwoEqualsStays(t *testing.T) {
 	var revision uint32
 	if err := s.conn.QueryRow(t.Context(), "SELECT seq, revision FROM raw FINAL").Scan(&seq, &revision); err != nil || seq != 9 || revision != 1 {
 		t.Errorf("seq %d, revision %d, %v", seq, revision, err)
+	}
+}
+
+// A station that brings its archive touches more partitions than the server
+// takes at once.
+func TestManyYearsAtOnce(t *testing.T) {
+	s := openStore(t, config(t))
+	from := at(t, "2016-01-15 00:00")
+	var rows []Row
+	for month := range 105 {
+		r := metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: metrics.MillisOf(from.Time().AddDate(0, month, 0)), Value: 1}
+		rows = append(rows, Row{r, 1})
+	}
+	store(t, s, rows)
+	compareStore(t, s, modelOf([][]Row{rows}), at(t, "2016-01-01 00:00"), at(t, "2026-01-01 00:00"))
+}
+
+// The server comes back and the store goes on with it.
+func TestStoreOutlivesTheServer(t *testing.T) {
+	s := openStore(t, config(t))
+	row := Row{metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: at(t, "2026-03-01 10:00"), Value: 1}, 1}
+	store(t, s, []Row{row})
+	old := engine.Pid()
+	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	poll, deadline := time.NewTicker(5*time.Millisecond), time.After(30*time.Second)
+	defer poll.Stop()
+	for engine.Pid() == old || engine.Pid() == 0 {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatal("the engine does not come back")
+		}
+	}
+	ready(t)
+	store(t, s, []Row{row})
+}
+
+// What is too much for the server's memory at once is done in halves.
+func TestRecomputeInLittleMemory(t *testing.T) {
+	c := config(t)
+	s := openStore(t, c)
+	from := at(t, "2026-03-01 10:00")
+	var rows []Row
+	for station := range 3000 {
+		r := metrics.Reading{Station: fmt.Sprintf("S%d", station), Metric: "rain", ObservedAt: from, Value: 1}
+		rows = append(rows, Row{r, 1})
+	}
+	if err := s.Write(t.Context(), rows); err != nil {
+		t.Fatal(err)
+	}
+	dirty := Dirty(rows)
+	slices.SortFunc(dirty, Bucket.compare)
+	c.MaxMemory = 6 << 20
+	little := openStore(t, c)
+	if err := little.recomputeAtOnce(t.Context(), levels[0], dirty); !isMemory(err) {
+		t.Fatalf("all at once: %v", err)
+	}
+	if err := little.Recompute(t.Context(), dirty); err != nil {
+		t.Fatal(err)
+	}
+	day := at(t, "2026-03-01 00:00")
+	counts, err := s.CountIdentities(t.Context(), day, day.Add(24*time.Hour))
+	if want := (Counts{Raw: 3000, Quarter: 3000, Hour: 3000, Day: 3000}); err != nil || counts != want {
+		t.Errorf("%+v, %v", counts, err)
 	}
 }
 
