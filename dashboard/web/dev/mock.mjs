@@ -98,7 +98,7 @@ function state(topic) {
 
 const me = () => ({ user: "demo", name: "Trực ban 1", role: "duty", scope: "15", scopes: ["15", "d085"] });
 const routes = {
-  "GET me": me, "GET units": () => ({ root: "15", units: units.map((u) => ({ code: u.code, name: tx(u.name), kind: "commune", parent: "15", lat: u.lat, lon: u.lon })), scopes: [] }),
+  "GET me": me, "GET units": () => ({ root: "15", units: units.map((u) => ({ code: u.code, name: tx(u.name), kind: "commune", parent: "15", lat: u.lat, lon: u.lon })), scopes: [{ id: "15", name: tx("Lào Cai"), units: ["15"] }, { id: "d085", name: tx("Sa Pa (cụm)", "Sa Pa (cluster)"), units: [] }] }),
   "GET map": () => ({ official: !!layer, outline: null, units: layer }),
   "GET metrics": () => ({ metrics: [{ id: "rain", name: tx("Mưa", "Rain"), symbol: "mm", decimals: 1, kind: "total", domain: "weather" }, { id: "water_level", name: tx("Mực nước", "Water level"), symbol: "m", decimals: 2, kind: "gauge" }, ...Object.entries(kpis).map(([id, k]) => ({ id, name: k.name, symbol: k.symbol, decimals: k.decimals, kind: "ratio" }))] }),
   "GET stations": () => ({ stations: Object.entries(stations).map(([id, s]) => ({ id, name: s.name, unit: s.unit, metrics: Object.keys(s.values) })) }),

@@ -12,6 +12,9 @@ import { chime } from "./sound";
 type Act = "ack" | "assign" | "comment" | "clear";
 interface Doing { act: Act; failed?: string }
 
+/** One function, so that it runs when the field appears and not at every rendering. */
+const focus = (el: HTMLElement | null) => el?.focus();
+
 const SHOWN = 60, CLEARED = 8;
 
 export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: ReadonlyMap<string, AlarmState>; chosen: string; onChoose: (a: AlarmState) => void; sound: boolean }) {
@@ -95,7 +98,7 @@ function AlarmCard({ alarm: a, chosen, doing, onAct, onChoose }: { alarm: AlarmS
       {(a.comments ?? []).slice(-3).map((c) => <p key={c.at} class="said"><When at={c.at} /> <b>{c.by}</b>: {c.text}</p>)}
       {asking ? (
         <form onSubmit={submit} lang={lang.value}>
-          <label>{asking === "assign" ? t("assignTo") : t("note")}<input name="value" maxLength={500} required autofocus onKeyDown={(e) => { if (e.key === "Escape") setAsking(""); }} /></label>
+          <label>{asking === "assign" ? t("assignTo") : t("note")}<input name="value" maxLength={500} required ref={focus} onKeyDown={(e) => { if (e.key === "Escape") setAsking(""); }} /></label>
           <div class="acts"><button type="submit" class="strong">{t("send")}</button><button type="button" onClick={() => setAsking("")}>{t("cancel")}</button></div>
         </form>
       ) : (

@@ -1,7 +1,8 @@
 // The desk of a scope: alarms to act on, the place they are about, the cameras next
 // to it, and the scope's own figures beside the province's.
 import { useState } from "preact/hooks";
-import type { AlarmState, CameraState, KpiState, ScopeState, StationState, UnitState } from "./contract";
+import type { AlarmState, CameraState, KpiState, ScopeInfo, ScopeState, StationState, UnitState } from "./contract";
+import { api } from "./api";
 import { AlarmDesk } from "./desk-alarms";
 import { CameraDialog, CameraTile } from "./camera";
 import { distance } from "./geo";
@@ -12,7 +13,7 @@ import { ProvinceMap } from "./map";
 import { Desk } from "./pieces";
 import { PlaceCard } from "./place";
 import { allowSound } from "./sound";
-import { me, useTopic } from "./store";
+import { denied, me, useFetched, useTopic } from "./store";
 import { go } from "./route";
 import "./district.css";
 
@@ -59,15 +60,17 @@ export default function District({ scope }: { scope: string }) {
     try { localStorage.setItem("sound", on ? "on" : "off"); } catch { /* for this visit only */ }
   };
 
+  const known = useFetched("scopes", (signal) => api<{ scopes?: ScopeInfo[] }>("GET", "units", undefined, signal))?.scopes ?? [];
   const others = me.value?.scopes ?? [];
+  const named = (id: string) => say(known.find((s) => s.id === id)?.name) || (id === about?.id ? say(about.name) : id);
   return (
     <Desk
-      title={about ? say(about.name) : t("waiting")}
+      title={about ? say(about.name) : denied.value["overview/" + scope] ? t("outside") : t("waiting")}
       tools={
         <>
           {others.length > 1 && (
             <select class="scopes" aria-label={t("duty")} value={scope} onChange={(e) => go("/district/" + encodeURIComponent(e.currentTarget.value))}>
-              {others.map((s) => <option key={s} value={s}>{s}</option>)}
+              {others.map((s) => <option key={s} value={s}>{named(s)}</option>)}
             </select>
           )}
           <button type="button" class="quiet" aria-pressed={sound} onClick={toggle}>{sound ? t("soundOn") : t("soundOff")}</button>

@@ -14,6 +14,7 @@ const words = {
   lostSince: ["số liệu dừng từ", "data stopped at"],
   signin: ["Phiên đã hết hạn, cần đăng nhập lại", "Session ended, sign in again"],
   refused: ["Không còn phạm vi được xem", "No scope left to show"],
+  outside: ["Ngoài phạm vi được xem", "Outside your scope"],
   waiting: ["Đang chờ số liệu", "Waiting for data"],
   // pages
   wall: ["Màn hình lớn", "Wall"],

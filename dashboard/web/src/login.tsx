@@ -6,6 +6,8 @@ import { LangButton } from "./pieces";
 import { go, home, query } from "./route";
 import { live, me } from "./store";
 
+const focus = (el: HTMLElement | null) => el?.focus();
+
 export default function Login() {
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
@@ -33,7 +35,7 @@ export default function Login() {
         <svg class="tower" viewBox="0 0 64 64" aria-hidden="true"><path d="M8 22 32 8l24 14zM14 27h36v4H14zm5 8h26l4 23H15zm10 9v14h6V44z" /></svg>
         <h1>{t("product")}</h1>
         <p class="muted">{t("tagline")}</p>
-        <label>{t("user")}<input name="user" autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus /></label>
+        <label>{t("user")}<input name="user" autocomplete="username" autocapitalize="none" spellcheck={false} required ref={focus} /></label>
         <label>{t("password")}<input name="password" type="password" autocomplete="current-password" required /></label>
         <p class="problem" role="alert">{problem}</p>
         <button type="submit" class="strong" disabled={busy}>{t("signIn")}</button>

@@ -14,6 +14,8 @@ export const now = signal(Date.now());
 export const heard = signal(0);
 /** undefined: not asked yet; null: nobody. */
 export const me = signal<Me | null | undefined>(undefined);
+/** The topics that the server will not give us, by its error code. */
+export const denied = signal<Record<string, string>>({});
 /** Nothing on the screen may look live when this is true. */
 export const dead = computed(() => link.value === "lost" || link.value === "signin" || link.value === "refused");
 
@@ -21,6 +23,7 @@ export const live = new LiveClient({
   url: socketURL("live"),
   onLink: (state) => { link.value = state; },
   onHeartbeat: () => { beat.value++; },
+  onError: (topic, code) => { if (topic) denied.value = { ...denied.value, [topic]: code }; },
 });
 
 function tick(): void {

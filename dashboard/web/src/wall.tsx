@@ -13,7 +13,7 @@ import { Age, Clock, LiveMark, LostBand } from "./pieces";
 import { query } from "./route";
 import { notable, NotableRow } from "./sensors";
 import { Mark } from "./severity";
-import { dead, live, link, me, now, useTopic } from "./store";
+import { dead, denied, live, link, me, now, useTopic } from "./store";
 import { keepAwake, watchMemory } from "./watchdog";
 import "./wall.css";
 
@@ -64,14 +64,13 @@ export default function Wall() {
             {!about.store_up && <span class="storedown"><Mark severity="notice" silent /> {t("storeDown")}</span>}
           </p>
         )}
-        <span class="grow" />
+        <span class="grow"><LostBand /></span>
         <button type="button" class="langswitch" lang={lang.value === "vi" ? "en" : "vi"} onClick={switchLang}>{lang.value === "vi" ? "EN" : "VI"}<span class="vh"> {t("otherLang")}</span></button>
         <span class="wdate">{day(now.value)}</span>
         <Clock />
         <LiveMark />
       </header>
       {about?.exercise && <div class="exercise" role="status">{[0, 1, 2, 3, 4].map((i) => <span key={i} aria-hidden={i > 0}>{t("exercise")}</span>)}</div>}
-      <LostBand />
 
       <main>
         <section class="headline" aria-live="polite" data-severity={headline?.severity}>
@@ -86,7 +85,7 @@ export default function Wall() {
                 </p>
               )}
             </>
-          ) : <h2 class="waiting">{t("waiting")}</h2>}
+          ) : <h2 class="waiting">{denied.value["overview/" + scope] ? t("outside") : t("waiting")}</h2>}
         </section>
 
         <section class="where" aria-label={t("map")}>
