@@ -69,8 +69,8 @@ func configXML(f files, o Options) string {
 
 // usersXML gives the application full rights under a password, and the
 // password-less user, under which the engine runs its start query, only what
-// that query needs: whoever reaches the loopback port without the password can
-// open a port that is open, and read an empty standard input.
+// that query needs. Whoever reaches the loopback port without the password can
+// so open and close ports of the engine, but see no table and no file.
 func usersXML(passwordHash string, o Options) string {
 	return fmt.Sprintf(`<clickhouse>
   <profiles>
@@ -90,7 +90,6 @@ func usersXML(passwordHash string, o Options) string {
       <quota>default</quota>
       <grants>
         <query>GRANT SYSTEM LISTEN ON *.*</query>
-        <query>GRANT FILE ON *.*</query>
         <query>GRANT CREATE TEMPORARY TABLE ON *.*</query>
       </grants>
     </default>

@@ -157,7 +157,7 @@ func TestEngineLimits(t *testing.T) {
 	})
 	t.Run("the user without a password can do nothing", func(t *testing.T) {
 		conn := open(t, e, "default", "")
-		for _, q := range []string{"CREATE TABLE u (n UInt8) ENGINE = Memory", "CREATE DATABASE u", "SELECT * FROM system.users"} {
+		for _, q := range []string{"CREATE TABLE u (n UInt8) ENGINE = Memory", "CREATE DATABASE u", "SELECT * FROM system.users", "SELECT * FROM file('/etc/passwd', LineAsString)", "INSERT INTO FUNCTION file('/tmp/vonglau-never', LineAsString, 'w String') SELECT 'x'"} {
 			if err := conn.Exec(t.Context(), q); err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") && !strings.Contains(err.Error(), "Not enough privileges") {
 				t.Errorf("%s: %v", q, err)
 			}
