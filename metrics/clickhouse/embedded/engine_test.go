@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -22,6 +23,9 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "engine" {
 		os.Exit(Main(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "program" {
+		os.Exit(program(os.Args[2]))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -189,6 +193,54 @@ func TestEngineLimits(t *testing.T) {
 			}
 		}
 	})
+}
+
+// program is one that has an engine, for a test that kills it.
+func program(dir string) int {
+	library, err := Find()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	e, err := Start(context.Background(), Options{Library: library, Dir: dir})
+	if err == nil {
+		err = e.Ready(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println(e.Pid())
+	select {} // until it is killed
+}
+
+// A program that is killed leaves no engine behind that would keep the folder.
+func TestChildEndsWithItsProgram(t *testing.T) {
+	dir := t.TempDir()
+	parent := exec.Command(os.Args[0], "program", dir)
+	parent.Stderr = os.Stderr
+	stdout, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	_, scanned := fmt.Fscan(stdout, &child)
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait() // it was killed
+	if scanned != nil {
+		t.Fatal(scanned)
+	}
+	// The engine locks its data, so another one is ready only when it is gone.
+	e := start(t, dir, nil)
+	ready(t, e)
+	if e.Pid() == child {
+		t.Errorf("the child %d is still there", child)
+	}
 }
 
 func TestIllegalInstructionIsNotRetried(t *testing.T) {
