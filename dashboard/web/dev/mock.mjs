@@ -40,8 +40,8 @@ for (let i = 0; i < 150; i++) {
   stations[`LC-${kind.toUpperCase().slice(0, 4)}-${String(i).padStart(3, "0")}`] = s;
 }
 const gauge = (id, name, u, river, at, levels, extra) => { stations[id] = { name: tx(name), unit: unit(u).code, ...beside(unit(u)), state: "fresh", severity: "calm", river, levels: { water_level: levels }, values: { water_level: { v: at, t: now(), until: now() + 60_000, q: "good", stale: false, ...(env.CALM ? {} : extra) } } }; };
-gauge("LC-WL-003", "Suối Mường Hoa", "Bản Hồ", "Suối Mường Hoa", 412.9, [412.5, 413.2, 414], { rise_h: 0.8, eta_ms: now() + 25 * 60_000, next: 2 });
-gauge("LC-WL-001", "Sông Hồng, cầu Cốc Lếu", "Cam Đường", "Sông Hồng", 78.31, [80, 81.5, 83], { rise_h: 0.35, eta_ms: now() + 4.8 * 3.6e6, next: 1 });
+gauge("LC-WL-003", "Suối Mường Hoa", "Bản Hồ", "Suối Mường Hoa", 412.9, [412.5, 413.2, 414], { rise_h: 0.8, eta_ms: 25 * 60_000, next: 2 });
+gauge("LC-WL-001", "Sông Hồng, cầu Cốc Lếu", "Cam Đường", "Sông Hồng", 78.31, [80, 81.5, 83], { rise_h: 0.35, eta_ms: 4.8 * 3.6e6, next: 1 });
 gauge("LC-WL-002", "Sông Chảy, Bảo Yên", "Bảo Yên", "Sông Chảy", 69.4, [71, 73, 75], { rise_h: 0.1 });
 gauge("LC-WL-004", "Sông Thao, Yên Bái", "Yên Bái", "Sông Thao", 27.86, [30, 31, 32], { rise_h: -0.05 });
 if (!env.CALM) { stations["LC-WL-003"].severity = "critical"; stations["LC-WL-001"].severity = "warning"; }
@@ -57,11 +57,11 @@ const kpi = (id, vi, en, symbol, decimals, v, target, better, more = {}) => {
   const spark = Array.from({ length: 40 }, (_, i) => [now() - (40 - i) * 36e5, i === 17 || i === 18 ? null : +(v * (1 + (rnd() - 0.6) * 0.03) - (40 - i) * v * 0.0004).toFixed(decimals)]);
   kpis[id] = { name: tx(vi, en), symbol, decimals, domain: "service", v, n: 97, m: 99, t: now() - 90_000, until: now() + 9e5, stale: false, q: "good", target, target_source: "QĐ 766/QĐ-TTg", better, spark, delta: +(v * 0.004).toFixed(decimals), rank: { place: 7, of: 18 }, province: null, units: Object.fromEntries(units.map((u) => [u.code, +(v * (0.9 + rnd() * 0.15)).toFixed(decimals)])), ...more };
 };
-kpi("on_time_share", "Hồ sơ đúng hạn", "Dossiers on time", "%", 2, 96.21, 95, "higher");
-kpi("dossiers_overdue", "Hồ sơ quá hạn", "Dossiers overdue", "", 0, env.CALM ? 0 : 41, 0, "lower", { delta: 6 });
+kpi("on_time_share", "Tỷ lệ giải quyết đúng hạn", "Resolved on time", "%", 2, 96.21, 95, "higher");
+kpi("dossiers_overdue", "Hồ sơ quá hạn", "Dossiers overdue", "hồ sơ", 0, env.CALM ? 0 : 1041, 0, "lower", { delta: 6 });
 kpi("online_share", "Hồ sơ trực tuyến", "Online dossiers", "%", 2, 87.55, 80, "higher");
 kpi("satisfaction", "Mức độ hài lòng", "Satisfaction", "%", 1, 88.4, 90, "higher", { delta: -0.4 });
-kpi("feedback_on_time_share", "Phản ánh đúng hạn", "Feedback on time", "%", 1, null, 95, "higher", { n: 31, delta: null });
+kpi("feedback_on_time_share", "Phản ánh trả lời đúng hạn", "Feedback answered on time", "%", 1, null, 95, "higher", { n: 31, delta: null });
 kpi("e_document_share", "Văn bản điện tử", "Electronic documents", "%", 1, 97.3, 95, "higher", env.CALM ? {} : { stale: true, t: now() - 42 * 6e4, until: now() - 6e5 });
 kpi("guests_staying", "Khách lưu trú", "Guests staying", "", 0, 1879, null, "");
 
@@ -106,9 +106,9 @@ const routes = {
   "GET refusals": () => ({ counts: { mqtt: { out_of_range: 3, bad_json: 12, clock: 1 }, kpi: { html_answer: 2 } }, last: [{ at: now() - 6e4, source: "mqtt", reason: "out_of_range", field: "value", value: "900", detail: "rain is 0 to 200 mm", topic: "lc/LC-RAIN-012", payload: '{"value":900}' }, { at: now() - 36e4, source: "kpi", reason: "html_answer", field: "body", value: "<html>", detail: "expected JSON", topic: "", payload: "<html><body>502 Bad Gateway" }] }),
 };
 function history(q) {
-  const step = { "15m": 9e5, "1h": 36e5, "1d": 864e5 }[q.get("step")], from = Math.ceil(Date.parse(q.get("from")) / step) * step, key = q.get("station") ?? q.get("unit"), points = [];
-  for (let at = from, i = 0; at < Date.parse(q.get("to")); at += step, i++) points.push([at, i % 31 > 27 ? null : +Math.abs(Math.sin(at / 1.7e7 + key.length) * 8 + Math.sin(at / 4e6) * 2).toFixed(2), i % 31 > 27 ? 0 : 90]);
-  return { metric: q.get("metric"), unit: "mm", step: q.get("step"), series: [{ key, points }] };
+  const keys = [...q.getAll("station"), ...q.getAll("unit")], step = { "15m": 9e5, "1h": 36e5, "1d": 864e5 }[q.get("step")], from = Math.ceil(Date.parse(q.get("from")) / step) * step, series = keys.map((key) => ({ key, points: [] }));
+  for (const { key, points } of series) for (let at = from, i = 0; at < Date.parse(q.get("to")); at += step, i++) points.push([at, i % 31 > 27 ? null : +Math.abs(Math.sin(at / 1.7e7 + key.length) * 8 + Math.sin(at / 4e6) * 2).toFixed(2), i % 31 > 27 ? 0 : 90]);
+  return { metric: q.get("metric"), unit: "mm", step: q.get("step"), series };
 }
 
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };

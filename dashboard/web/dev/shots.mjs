@@ -9,7 +9,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const all = [
   ["wall", "/wall", 1920, 1080], ["wall-en", "/wall?lang=en", 1920, 1080], ["wall-4k", "/wall?lang=vi", 3840, 2160], ["wall-phone", "/wall", 390, 844], ["wall-portrait", "/wall", 1080, 1920],
   ["district", "/district/d085", 1920, 1080], ["district-15", "/district/15", 1440, 900], ["district-phone", "/district/d085", 390, 844],
-  ["explore", "/explore?metric=rain", 1920, 1080], ["explore-phone", "/explore?metric=rain", 390, 844],
+  ["explore", "/explore?metric=rain&station=LC-RAIN-000&station=LC-RAIN-004", 1920, 1080], ["explore-phone", "/explore?metric=on_time_share&by=unit", 390, 844],
   ["devices", "/devices", 1440, 900], ["devices-phone", "/devices", 390, 844], ["login", "/login", 1440, 900], ["login-phone", "/login", 390, 844],
 ];
 mkdirSync(folder, { recursive: true });

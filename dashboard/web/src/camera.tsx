@@ -14,17 +14,21 @@ const OLD_MS = 15_000;
 
 export function Picture({ id, mode, label }: { id: string; mode: Mode; label: string }) {
   const video = useRef<HTMLVideoElement>(null);
-  const [seen, setSeen] = useState(false);
+  const [seen, setSeen] = useState(false), [odd, setOdd] = useState(false);
   useEffect(() => {
     setSeen(false);
+    setOdd(false);
     let first = true;
-    const player = new Player(video.current!, id, mode, { onFrame: () => { if (first) { first = false; setSeen(true); } } });
+    const player = new Player(video.current!, id, mode, {
+      onFrame: () => { if (first) { first = false; setSeen(true); } },
+      onGone: (why) => { first = true; setSeen(false); setOdd(why === "unsupported"); },
+    });
     return () => player.stop();
   }, [id, mode]);
   return (
     <>
       <video ref={video} muted playsInline aria-label={label} tabIndex={-1} />
-      {!seen && <span class="nopicture">{t("noPicture")}</span>}
+      {!seen && <span class="nopicture">{t(odd ? "oddCodec" : "noPicture")}</span>}
     </>
   );
 }

@@ -18,8 +18,9 @@ export interface UnitState { name: Text; lat: number; lon: number; severity: Sev
 
 export interface Window { v: number | null; n: number; m: number }
 export interface Value {
-  v: number; t: number; until: number; q: string; stale: boolean;
-  rise_h?: number; eta_ms?: number; next?: number; w?: Record<string, Window>;
+  v: number | null; t: number; until: number; q: string; stale: boolean;
+  /** eta_ms is how long until the next level at this rate, ms; next is that level, from 1. */
+  rise_h?: number | null; eta_ms?: number; next?: number; w?: Record<string, Window>;
 }
 export interface StationState {
   name: Text; unit: string; lat: number; lon: number;

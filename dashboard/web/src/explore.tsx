@@ -13,11 +13,12 @@ import { measureName, MEASURE } from "./sensors";
 import { me, useFetched, useTopic } from "./store";
 import "./explore.css";
 
-interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; targets?: { value: number }[] }
+interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; targets?: { value: number; level?: string }[] }
 interface StationInfo { id: string; name: Text; unit: string; metrics?: string[] }
 
 const MAX = 8, ROWS = 500;
 const RANGES: Record<string, number> = { h6: 6, h24: 24, d7: 168, d30: 720 };
+const STEP_MS: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000 };
 const STEPS: Record<string, Word> = { "15m": "s15m", "1h": "s1h", "1d": "s1d" };
 const AGGS = ["avg", "sum", "min", "max", "last"] as const;
 /** Told apart by tone and dash as well: the first ones are what print and colour-blind eyes see. */
@@ -46,9 +47,9 @@ export default function Explore() {
   const info = metrics.find((m) => m.id === metric);
   const withStations = stations.filter((s) => s.metrics?.includes(metric));
   const by = q.get("by") ?? (withStations.length ? "station" : "unit");
-  const range = q.get("range") ?? "h24", step = q.get("step") ?? (range === "d30" ? "1d" : range === "d7" ? "1h" : "15m");
-  const agg = q.get("agg") ?? info?.across?.toLowerCase() ?? (info?.kind === "total" ? "sum" : "avg");
-  const usedAgg = info?.kind === "total" && !q.get("agg") ? "sum" : agg;
+  const range = q.get("range") ?? "h24", step = STEP_MS[q.get("step") ?? ""] ? q.get("step")! : (range === "d30" ? "1d" : range === "d7" ? "1h" : "15m");
+  // Unasked, readings add up as the metric's kind suggests; a ratio in one way only.
+  const agg = info?.kind === "ratio" ? "" : (q.get("agg") ?? "");
   const choices = by === "station" ? withStations.map((s) => ({ id: s.id, name: say(s.name) })) : units.map((u) => ({ id: u.code, name: say(u.name) }));
   const asked = q.getAll(by);
   const keys = (asked.length ? asked : choices.slice(0, 1).map((c) => c.id)).slice(0, MAX);
@@ -59,16 +60,22 @@ export default function Explore() {
   const [from, to] = range === "custom"
     ? [Date.parse(q.get("from") + ":00+07:00") || minute - 864e5, Date.parse(q.get("to") + ":00+07:00") || minute]
     : [minute - (RANGES[range] ?? 24) * 3_600_000, minute];
-  const address = (key: string) => "history?" + new URLSearchParams({ metric, [by]: key, from: new Date(from).toISOString(), to: new Date(to).toISOString(), step, agg: usedAgg });
+  const address = (some: string[], how: string) => "history?" + new URLSearchParams([["metric", metric], ["by", how], ...some.map((k) => [by, k]), ["from", new Date(from).toISOString()], ["to", new Date(to).toISOString()], ["step", step], ...(agg ? [["agg", agg]] : [])]);
+  // The province by unit would be each of its communes: it is asked for as a total.
+  const root = by === "unit" ? units.find((u) => u.code.length === 2)?.code : undefined;
+  const parts = keys.filter((k) => k !== root), asks = [
+    ...(root && keys.includes(root) ? [{ key: root, address: address([root], "total") }] : []),
+    ...(parts.length ? [{ key: "", address: address(parts, by) }] : []),
+  ];
 
   const ready = metric && keys.length > 0;
-  const question = ready ? [metric, by, keys, q.get("range") === "custom" ? [from, to] : range, step, usedAgg].join("|") : "";
+  const question = ready ? [metric, by, keys, q.get("range") === "custom" ? [from, to] : range, step, agg, root].join("|") : "";
   const [answer, setAnswer] = useState<{ question: string; series: History["series"]; problem?: string }>();
   useEffect(() => {
     if (!question) return;
     const stop = new AbortController();
-    Promise.all(keys.map((k) => api<History>("GET", address(k), undefined, stop.signal))).then(
-      (all) => setAnswer({ question, series: all.flatMap((h, i) => (h.series ?? []).map((s) => ({ ...s, key: s.key || keys[i]! }))) }),
+    Promise.all(asks.map((a) => api<History>("GET", a.address, undefined, stop.signal))).then(
+      (all) => setAnswer({ question, series: all.flatMap((h, i) => (h.series ?? []).map((s) => (asks[i]!.key ? { key: asks[i]!.key, points: s.points } : s))) }),
       (e) => { if (!stop.signal.aborted) setAnswer({ question, series: [], problem: e.message === "unreachable" ? t("unreachable") : e.message }); },
     );
     return () => stop.abort();
@@ -77,15 +84,22 @@ export default function Explore() {
   const nameOf = (key: string, name?: Text) => (name && say(name)) || choices.find((c) => c.id === key)?.name || key;
   const series = answer?.question === question ? answer.series : [];
   const decimals = info?.decimals ?? MEASURE[metric]?.decimals ?? 2, symbol = info?.symbol || MEASURE[metric]?.symbol || info?.unit || "";
-  const target = kpis.get(metric)?.target ?? info?.targets?.[0]?.value ?? null;
+  const target = kpis.get(metric)?.target ?? info?.targets?.find((x) => !x.level || x.level === "province")?.value ?? null;
   const rows = useMemo(() => {
     const at = new Map<number, (null | [number | null, number | undefined])[]>();
     series.forEach((s, i) => s.points.forEach(([ms, v, n]) => {
       if (!at.has(ms)) at.set(ms, series.map(() => null));
       at.get(ms)![i] = [v, n];
     }));
-    return [...at].sort((a, b) => a[0] - b[0]);
-  }, [series]);
+    // A step that nobody has a point for is a gap too, not a line across it.
+    const whole: Row[] = [];
+    for (const row of [...at].sort((a, b) => a[0] - b[0])) {
+      const before = whole[whole.length - 1];
+      if (before && row[0] - before[0] > 1.5 * STEP_MS[step]!) whole.push([before[0] + STEP_MS[step]!, series.map(() => null)]);
+      whole.push(row);
+    }
+    return whole;
+  }, [series, step]);
 
   const toggle = (id: string) => ask(q, { [by]: keys.includes(id) ? keys.filter((k) => k !== id) : [...keys, id].slice(-MAX) });
   const wanted = choices.filter((c) => !filter || (c.name + c.id).toLocaleLowerCase("vi").includes(filter.toLocaleLowerCase("vi")));
@@ -111,7 +125,7 @@ export default function Explore() {
             <label key={w}>{t(w)}<input type="datetime-local" value={q.get(w) ?? ""} onChange={(e) => ask(q, { [w]: e.currentTarget.value })} /></label>
           ))}
           <label>{t("step")}<select value={step} onChange={(e) => ask(q, { step: e.currentTarget.value })}>{Object.entries(STEPS).map(([s, w]) => <option key={s} value={s}>{t(w)}</option>)}</select></label>
-          <label>{t("agg")}<select value={usedAgg} onChange={(e) => ask(q, { agg: e.currentTarget.value })}>{AGGS.map((a) => <option key={a} value={a}>{t(a)}</option>)}</select></label>
+          <label>{t("agg")}<select value={agg} disabled={info?.kind === "ratio"} onChange={(e) => ask(q, { agg: e.currentTarget.value })}><option value="">{t("usual")}</option>{AGGS.map((a) => <option key={a} value={a}>{t(a)}</option>)}</select></label>
           <label>{t("choose")}<input type="search" placeholder={t("filter")} value={filter} onInput={(e) => setFilter(e.currentTarget.value)} /></label>
           <ul class="choices" tabIndex={0} aria-label={t("choose")}>
             {wanted.map((c) => (
@@ -132,7 +146,7 @@ export default function Explore() {
           <header>
             <h2>{t("table")}</h2>
             <span class="grow" />
-            {ready && keys.map((k) => <a key={k} class="button" href={`/api/v1/${address(k)}&format=csv`} download={`${metric}-${k}.csv`}>{t("exportCsv")}{keys.length > 1 && `: ${nameOf(k)}`}</a>)}
+            {ready && asks.map((a) => <a key={a.key} class="button" href={`/api/v1/${a.address}&format=csv`} download={`${metric}${a.key && "-" + a.key}.csv`}>{t("exportCsv")}{asks.length > 1 && a.key && `: ${nameOf(a.key)}`}</a>)}
           </header>
           <div class="scroll" tabIndex={0} aria-label={t("table")}>
             <table>

@@ -17,11 +17,11 @@ export function KpiTile({ id, kpi, compare }: { id: string; kpi: KpiState; compa
   const unit = kpi.symbol;
   return (
     <article class={`kpi ${stale ? "stale" : ""} ${severity}`} data-kpi={id}>
-      <h3>{say(kpi.name)}</h3>
+      <h3 class={say(kpi.name).length > 22 ? "long" : ""}>{say(kpi.name)}</h3>
       <div class="figure">
         {kpi.v === null
           ? <span class="insufficient">{t("insufficient")}</span>
-          : <span class="v">{num(kpi.v, kpi.decimals, l)}{unit && <small>{"\u00a0" + unit}</small>}</span>}
+          : <span class="v">{num(kpi.v, kpi.decimals, l)}{unit && <small class={unit.length > 2 ? "word" : ""}>{"\u00a0" + unit}</small>}</span>}
         {severity !== "calm" && !stale && <Mark severity={severity} />}
         <Spark points={kpi.spark} />
       </div>

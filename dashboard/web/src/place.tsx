@@ -68,7 +68,7 @@ export function PlaceCard({ units, unit, stations, about, onUnit }: { units: Rea
           return (
             <li key={id} class={isStale(v) ? "stale" : ""} data-station={id}>
               <p class="lead"><Mark severity={s.severity} silent={s.severity === "calm"} /><span><Name s={s} unit={unit} km={far(s)} />{!units.has(s.unit) && <em> {t("upstream")}</em>}</span><Measured metric="water_level" v={v} /></p>
-              {at.length > 0 && <LevelBar v={v.v} levels={at} />}
+              {v.v !== null && at.length > 0 && <LevelBar v={v.v} levels={at} />}
               <p class="sub"><span>{levelWords(v, at)}</span><span>{isStale(v) ? t("stale") + " " : ""}<Age at={v.t} /></span></p>
             </li>
           );

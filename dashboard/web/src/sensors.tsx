@@ -29,6 +29,7 @@ export const isStale = (v: Value) => v.stale || v.until + GRACE_MS < now.value;
 
 export function Measured({ metric, v }: { metric: string; v: Value }) {
   const m = MEASURE[metric];
+  if (v.v === null) return <span class="v">—</span>;
   return <span class="v">{num(v.v, m?.decimals ?? 2, lang.value)}{m?.symbol && <small>{"\u00a0" + m.symbol}</small>}</span>;
 }
 
@@ -36,7 +37,7 @@ export function Measured({ metric, v }: { metric: string; v: Value }) {
 export const reached = (v: number, levels: number[]) => levels.filter((l) => v >= l).length;
 
 /** "+0,80 m/giờ"; empty where the water stands. */
-const riseWords = (v: Value) => (v.rise_h !== undefined && Math.abs(v.rise_h) >= 0.005 ? `${signed(v.rise_h, 2, lang.value)}\u00a0${t("perHour")}` : "");
+const riseWords = (v: Value) => (v.rise_h !== undefined && v.rise_h !== null && Math.abs(v.rise_h) >= 0.005 ? `${signed(v.rise_h, 2, lang.value)}\u00a0${t("perHour")}` : "");
 
 /** "+0,80 m/giờ · trên BĐ I · BĐ II 81,50 sau 25 phút" */
 export function levelWords(v: Value, levels: number[]): string {
@@ -45,6 +46,7 @@ export function levelWords(v: Value, levels: number[]): string {
 
 function levelParts(v: Value, levels: number[], full: boolean): string[] {
   const l = lang.value, parts: string[] = [];
+  if (v.v === null) return [t("insufficient")];
   const at = reached(v.v, levels);
   if (at > 0) parts.push(`${t("aboveLevel")} ${t("alarmLevel")}\u00a0${ROMAN[at - 1]}`);
   const next = levels[at];
@@ -52,7 +54,7 @@ function levelParts(v: Value, levels: number[], full: boolean): string[] {
     // After "above Level I" the next one needs no second "Level" in English.
     let text = (at > 0 && l === "en" ? "" : t("alarmLevel") + "\u00a0") + ROMAN[at] + (full ? " " + short(next, 2, l) : "");
     if (!full && !v.eta_ms) text += ` ${short(next, 2, l)}`;
-    if (v.eta_ms && v.eta_ms > now.value) text += ` ${t("after")} ${span(v.eta_ms - now.value, l)}`;
+    if (v.eta_ms) text += ` ${t("after")} ${span(v.eta_ms, l)}`;
     parts.push(text);
   }
   return parts;
@@ -81,7 +83,7 @@ export function windowWords(v: Value, name: string): string {
 function weight(s: StationState): number {
   let w = ORDER[s.severity] * 1000;
   const level = s.values.water_level;
-  if (level && s.levels?.water_level?.length) {
+  if (level && level.v !== null && s.levels?.water_level?.length) {
     const levels = s.levels.water_level, at = reached(level.v, levels), next = levels[at];
     w += at * 300 + 120;
     if (next !== undefined) w += Math.max(0, 100 - (next - level.v) * 40);
@@ -94,7 +96,7 @@ function weight(s: StationState): number {
 
 /** Rivers first by what they threaten, then rain; at most so many of each that both are seen. */
 export function notable(stations: ReadonlyMap<string, StationState>, n: number): [string, StationState][] {
-  const all = [...stations].filter(([, s]) => s.values.water_level || s.values.rain)
+  const all = [...stations].filter(([, s]) => (s.values.water_level ?? s.values.rain)?.v !== undefined)
     .map((e) => ({ e, w: weight(e[1]) })).filter((x) => x.w > 0)
     .sort((a, b) => b.w - a.w || (a.e[0] < b.e[0] ? -1 : 1));
   const seen = new Set<string>(); // one rain gauge of a unit speaks for its neighbours
@@ -121,7 +123,7 @@ export function NotableRow({ id, station: s }: { id: string; station: StationSta
         {level ? levels?.length ? levelParts(level, levels, false).join(" · ") : s.river
           : day ? `24 ${t("hours")}: ${day.v === null ? windowWords(rain!, "24h") : num(day.v, 1, lang.value) + "\u00a0mm"}` : ""}
       </p>
-      {level && levels?.length ? <LevelBar v={level.v} levels={levels} /> : null}
+      {level && level.v !== null && levels?.length ? <LevelBar v={level.v} levels={levels} /> : null}
     </li>
   );
 }

@@ -77,6 +77,8 @@ export class Player {
     let m: any;
     try { m = JSON.parse(text); } catch { return; }
     if (m.type === "init") this.open(`video/mp4; codecs="${m.codec}"`);
+    // Nothing to show until the camera sends another codec; the server then says init.
+    if (m.type === "unsupported") { this.release(); this.hooks.onGone?.("unsupported"); }
   }
 
   /** A new init: the codec or size may have changed, so the source starts over. */
