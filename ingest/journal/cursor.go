@@ -108,29 +108,19 @@ func (j *Journal) purge(ctx context.Context, now time.Time) error {
 	if err != nil || !found {
 		return err
 	}
+	keep, err := j.SeqAt(ctx, Readings, now.Add(-j.cfg.Keep))
+	if err != nil {
+		return err
+	}
+	keep = min(keep, lowest+1)
+	if keep <= first {
+		return nil
+	}
 	stream, err := j.js.Stream(ctx, string(Readings))
 	if err != nil {
 		return err
 	}
-	// Sequences grow with time, so the first that is too young to go is found
-	// by halving.
-	low, high := first, lowest+1
-	for low < high {
-		mid := low + (high-low)/2
-		msg, err := stream.GetMsg(ctx, mid)
-		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return err
-		}
-		if err == nil && now.Sub(msg.Time) < j.cfg.Keep {
-			high = mid
-		} else {
-			low = mid + 1
-		}
-	}
-	if low <= first {
-		return nil
-	}
-	return stream.Purge(ctx, jetstream.WithPurgeSequence(low))
+	return stream.Purge(ctx, jetstream.WithPurgeSequence(keep))
 }
 
 func (j *Journal) lowestCursor(ctx context.Context, last uint64) (lowest uint64, found bool, err error) {

@@ -165,6 +165,10 @@ func (j *Journal) Close() {
 	}
 }
 
+// Incarnation tells a log from another of the same name that was made after the
+// first was lost.
+func (j *Journal) Incarnation(log Log) string { return j.incarnation[log] }
+
 // HeldBack is why nothing can be made durable at present, or "".
 func (j *Journal) HeldBack() string {
 	if why := j.held.Load(); why != nil {

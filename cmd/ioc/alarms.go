@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"vonglau/ingest/journal"
+	"vonglau/metrics"
+	"vonglau/metrics/alarm"
+	"vonglau/metrics/live"
+)
+
+// alarms judges once a second and folds the journal's acts into the book. Every
+// act goes through the journal and comes back from it, so that the book is the
+// same after a restart.
+type alarms struct {
+	a        *app
+	book     *alarm.Book
+	machine  *alarm.Machine
+	producer *journal.Producer
+	log      *slog.Logger
+	began    time.Time
+
+	mu      sync.Mutex // guards below
+	applied uint64
+	moved   chan struct{} // closed and replaced when applied moves
+}
+
+// silenceGrace is how long after a start nobody counts as silent: the stations'
+// next turn has not come yet.
+const silenceGrace = 60 * time.Second
+
+func (a *app) startAlarms(ctx context.Context) error {
+	producer, err := a.journal.Producer(ctx, journal.Events, a.cfg.Name)
+	if err != nil {
+		return err
+	}
+	book := alarm.NewBook()
+	s := &alarms{a: a, book: book, machine: alarm.NewMachine(a.cfg.Rules, book), producer: producer,
+		log: a.log.With("component", "alarm"), began: time.Now(), moved: make(chan struct{})}
+	a.alarms = s
+	_, last, err := a.journal.Span(ctx, journal.Events)
+	if err != nil {
+		return err
+	}
+	a.stops.start("alarm book", a.fatal, s.follow)
+	if err := s.wait(ctx, last); err != nil {
+		return fmt.Errorf("restore alarms: %w", err)
+	}
+	a.stops.start("alarm rules", a.fatal, s.judge)
+	return nil
+}
+
+func (s *alarms) follow(ctx context.Context) error {
+	err := s.a.journal.Follow(ctx, journal.Events, 0, func(_ context.Context, rec journal.Record) error {
+		var act alarm.Act
+		if err := json.Unmarshal(rec.Data, &act); err != nil {
+			s.log.Error("an act of the journal cannot be read", "seq", rec.Seq, "error", err)
+		} else {
+			s.book.Apply(act)
+		}
+		s.mu.Lock()
+		s.applied = rec.Seq
+		close(s.moved)
+		s.moved = make(chan struct{})
+		s.mu.Unlock()
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// wait until the act with the sequence is in the book.
+func (s *alarms) wait(ctx context.Context, seq uint64) error {
+	for {
+		s.mu.Lock()
+		applied, moved := s.applied, s.moved
+		s.mu.Unlock()
+		if applied >= seq {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// act makes an act durable and returns when the book has it.
+func (s *alarms) act(ctx context.Context, act alarm.Act) error {
+	data, err := json.Marshal(act)
+	if err != nil {
+		return fmt.Errorf("alarm act: %w", err)
+	}
+	seq, err := s.producer.Append(ctx, data)
+	if err != nil {
+		return err
+	}
+	return s.wait(ctx, seq)
+}
+
+func (s *alarms) judge(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			at := metrics.MillisOf(now)
+			for _, act := range s.machine.Judge(s.a.current(), s.values(now), at) {
+				if err := s.act(ctx, act); err != nil {
+					if ctx.Err() != nil {
+						return nil
+					}
+					return err
+				}
+			}
+		}
+	}
+}
+
+// values are the live values as rules ask for them.
+func (s *alarms) values(now time.Time) alarm.Values {
+	at := metrics.MillisOf(now)
+	return alarm.Values{
+		Value: func(station, metric, window string) (float64, bool, bool) {
+			key := live.Key{Station: station, Metric: metric}
+			latest, ok := s.a.live.Latest(key, at)
+			if !ok || latest.Stale {
+				return 0, false, false
+			}
+			if window == "" {
+				return latest.Value, latest.Quality == metrics.Exercise, true
+			}
+			w, _ := metrics.WindowByName(window)
+			return s.a.live.Window(key, w, at).V, false, true
+		},
+		Silent: func(station string) bool {
+			if now.Sub(s.began) < silenceGrace {
+				return false
+			}
+			st, ok := s.a.current().Station(station)
+			if !ok {
+				return false
+			}
+			heard := false
+			for _, metric := range st.Metrics {
+				latest, ok := s.a.live.Latest(live.Key{Station: station, Metric: metric}, at)
+				if ok && !latest.Stale {
+					return false
+				}
+				heard = heard || ok
+			}
+			return heard
+		},
+	}
+}

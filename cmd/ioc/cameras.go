@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"vonglau/dashboard"
+	"vonglau/metrics"
+	"vonglau/streams"
+	"vonglau/streams/rtsp"
+	"vonglau/streams/video"
+)
+
+// cameras pulls every camera once and turns its health into readings.
+type cameras struct {
+	door func(context.Context, []metrics.Reading) error
+	log  *slog.Logger
+	// queue holds statuses for the door: at most 4,096, beyond which the newest is
+	// dropped: it comes again within ten seconds.
+	queue chan streams.Status
+
+	mu     sync.Mutex // guards status
+	status map[string]streams.Status
+}
+
+func (a *app) startCameras(context.Context) error {
+	c := &cameras{
+		log: a.log.With("component", "cameras"), queue: make(chan streams.Status, 4096), status: map[string]streams.Status{},
+		door: func(ctx context.Context, readings []metrics.Reading) error {
+			_, _, err := a.door.Take(ctx, "camera", readings)
+			return err
+		},
+	}
+	a.cameras = c
+	a.video = video.NewHub(video.Config{Registerer: a.reg})
+	list := a.current().Cameras()
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	a.video.Set(ids)
+	a.stops.add("video", func(context.Context) error { a.video.Close(); return nil })
+	a.stops.start("camera readings", a.fatal, c.run)
+	client := rtsp.New(rtsp.Config{Registerer: a.reg})
+	supervisor := streams.NewSupervisor(streams.Config{
+		Attempt:  client.Run,
+		OnStatus: func(s streams.Status) { c.take(s); a.video.State(s) },
+		OnFormat: a.video.Format, OnUnit: a.video.Unit,
+		Logger: a.log, Registerer: a.reg,
+	})
+	supervisor.Set(list)
+	a.stops.add("cameras", func(context.Context) error { supervisor.Stop(); return nil })
+	return nil
+}
+
+func (c *cameras) take(s streams.Status) {
+	c.mu.Lock()
+	c.status[s.Camera] = s
+	c.mu.Unlock()
+	select {
+	case c.queue <- s:
+	default:
+		c.log.Warn("camera readings wait for the door; one was dropped", "camera", s.Camera)
+	}
+}
+
+// run hands what has gathered to the door, batch by batch.
+func (c *cameras) run(ctx context.Context) error {
+	for {
+		var readings []metrics.Reading
+		select {
+		case <-ctx.Done():
+			return nil
+		case s := <-c.queue:
+			readings = append(readings, streams.Readings(s, time.Now())...)
+		}
+		for range len(c.queue) {
+			readings = append(readings, streams.Readings(<-c.queue, time.Now())...)
+		}
+		if err := c.door(ctx, readings); err != nil && ctx.Err() == nil {
+			c.log.Warn("camera readings were not taken", "error", err)
+		}
+	}
+}
+
+// health is what the dashboard shows of a camera.
+func (c *cameras) health(id string) (dashboard.Camera, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.status[id]
+	return dashboard.Camera{State: s.State.String(), Since: s.Since, Why: s.Why, FPS: s.FPS, Kbps: s.Kbps, Loss: s.Loss, KeyAt: s.KeyAt, SeenAt: s.SeenAt}, ok
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"vonglau/dashboard"
+	"vonglau/dashboard/access"
+	"vonglau/dashboard/hub"
+	"vonglau/dashboard/web"
+	"vonglau/ingest/journal"
+	"vonglau/metrics"
+)
+
+func (a *app) startDashboard(ctx context.Context) error {
+	sessions, err := a.journal.Bucket(ctx, bucketSessions, journal.BucketOptions{})
+	if err != nil {
+		return err
+	}
+	if a.access, err = access.New(ctx, a.cfg.Users, sessions); err != nil {
+		return err
+	}
+	shapes, err := loadMap(a.cfg.Map.Units)
+	if err != nil {
+		return err
+	}
+	h := hub.New(hub.Options{Log: a.log, Registerer: a.reg})
+	server := dashboard.New(dashboard.Options{
+		Catalogue: a.current, Live: a.live, Alarms: a.alarms.book, Hub: h, Access: a.access, Video: a.video, Pages: web.FS(),
+		Act: a.alarms.act, Push: a.push, History: a.store.history, Camera: a.cameras.health,
+		Devices: func() any { return a.devices.List() }, Adopt: a.devices.Adopt,
+		Refusals: func() any { return map[string]any{"counts": a.refusals.Counts(), "last": a.refusals.Last(100)} },
+		Health:   a.health, Map: shapes,
+		SecureCookie: a.cfg.HTTP.CertFile != "", Log: a.log, Registerer: a.reg,
+	})
+	a.stops.start("live topics", a.fatal, server.Run)
+	mux := http.NewServeMux()
+	mux.Handle("/", server)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", a.ready)
+	a.serveHTTP("pages", a.sources.page, mux, a.cfg.HTTP.CertFile, a.cfg.HTTP.KeyFile)
+	if a.sources.telemetry != nil {
+		tel := http.NewServeMux()
+		tel.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{}))
+		a.serveHTTP("telemetry", a.sources.telemetry, tel, "", "")
+	}
+	a.stops.add("live sockets", h.Close)
+	return nil
+}
+
+func (a *app) push(ctx context.Context, readings []metrics.Reading) (int, []dashboard.Refused, error) {
+	taken, refused, err := a.door.Take(ctx, "http", readings)
+	out := make([]dashboard.Refused, len(refused))
+	for i, r := range refused {
+		out[i] = dashboard.Refused{Index: r.Index, Refusal: r.Refusal}
+	}
+	return taken, out, err
+}
+
+func (a *app) health() dashboard.Health {
+	now := time.Now()
+	return dashboard.Health{
+		JournalLag: time.Duration(a.follower.delay.Load()) * time.Millisecond,
+		StoreLag:   a.store.lag(now), StoreUp: a.store.up.Load(), Held: a.journal.HeldBack(),
+	}
+}
+
+// ready says whether the centre does its work; the database is not needed for
+// that.
+func (a *app) ready(w http.ResponseWriter, _ *http.Request) {
+	h := a.health()
+	state := map[string]any{"taking": h.Held == "", "why": h.Held, "store": h.StoreUp, "store_lag_ms": h.StoreLag.Milliseconds(), "sources": a.sources.state()}
+	w.Header().Set("Content-Type", "application/json")
+	if h.Held != "" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(state)
+}
+
+// loadMap reads an official layer: GeoJSON with a property "code" for each unit.
+func loadMap(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("map.units: %w", err)
+	}
+	var layer struct {
+		Type     string `json:"type"`
+		Features []struct {
+			Properties struct {
+				Code string `json:"code"`
+			} `json:"properties"`
+		} `json:"features"`
+	}
+	if err := json.Unmarshal(data, &layer); err != nil || layer.Type != "FeatureCollection" {
+		return nil, fmt.Errorf("map.units: %s is not a GeoJSON FeatureCollection", path)
+	}
+	for i, f := range layer.Features {
+		if f.Properties.Code == "" {
+			return nil, fmt.Errorf("map.units: feature %d of %s has no property code", i, path)
+		}
+	}
+	return json.Marshal(map[string]any{"official": true, "outline": nil, "units": json.RawMessage(data)})
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"vonglau/cmd/ioc/config"
+	"vonglau/dashboard/access"
+)
+
+// flags parses a command's flags.
+func flags(name string, args []string, define func(*flag.FlagSet)) error {
+	set := flag.NewFlagSet("ioc "+name, flag.ContinueOnError)
+	define(set)
+	if err := set.Parse(args); err != nil {
+		return errMisused
+	}
+	return nil
+}
+
+func load(name string, args []string) (*config.Config, error) {
+	var path string
+	if err := flags(name, args, func(set *flag.FlagSet) {
+		set.StringVar(&path, "config", "", "the configuration `file`")
+	}); err != nil {
+		return nil, err
+	}
+	if path == "" {
+		return nil, fmt.Errorf("which configuration? ioc %s -config FILE", name)
+	}
+	cfg, faults := config.Load(path, config.Environment)
+	if len(faults) > 0 {
+		for _, f := range faults {
+			fmt.Fprintln(os.Stderr, f)
+		}
+		fmt.Fprintf(os.Stderr, "%d fault(s)\n", len(faults))
+		return nil, errTold
+	}
+	return cfg, nil
+}
+
+// check names every fault of a configuration.
+func check(_ context.Context, args []string) error {
+	cfg, err := load("check", args)
+	if err != nil {
+		return err
+	}
+	c := cfg.Catalogue
+	fmt.Printf("ok: %d units, %d scopes, %d metrics, %d stations, %d cameras, %d KPI systems, %d alarm rules, %d users\n",
+		len(c.Units()), len(c.Scopes()), len(c.Metrics()), len(c.Sensors()), len(c.Cameras()), len(cfg.Systems), len(cfg.Rules), len(cfg.Users))
+	return nil
+}
+
+// serve runs a centre until a signal.
+func serve(ctx context.Context, args []string) error {
+	cfg, err := load("serve", args)
+	if err != nil {
+		return err
+	}
+	log := newLog(slog.LevelInfo)
+	ctx, fatal := context.WithCancelCause(ctx)
+	a, err := start(ctx, cfg, log, fatal, func(what string) { log.Info(what) })
+	defer a.stop()
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "pages", a.pageOn.String(), "broker", a.brokerOn)
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	log.Info("stopping")
+	return nil
+}
+
+// user hashes a password.
+func user(_ context.Context, args []string) error {
+	if len(args) != 1 || args[0] != "hash" {
+		return errors.New("ioc user hash: reads a password from standard input and prints its password_hash for users.yaml")
+	}
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	password := strings.TrimRight(line, "\r\n")
+	if password == "" {
+		return fmt.Errorf("no password on standard input: %w", err)
+	}
+	fmt.Println(access.Hash(password))
+	return nil
+}

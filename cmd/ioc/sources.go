@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vonglau/ingest"
+	"vonglau/ingest/broker"
+	"vonglau/ingest/kpi"
+	"vonglau/ingest/mqtt"
+	"vonglau/metrics"
+)
+
+// sources are the ways in, and the listeners.
+type sources struct {
+	page, telemetry net.Listener
+	mqtt            []*mqtt.Source
+	systems         int
+}
+
+// startSources comes last, so that it is stopped first: nothing comes in any
+// more while the stages behind finish.
+func (a *app) startSources(ctx context.Context) error {
+	filters := make([]string, len(a.cfg.Decoders))
+	for i, d := range a.cfg.Decoders {
+		filters[i] = d.Filter()
+	}
+	for i, cfg := range a.cfg.MQTT {
+		var reg prometheus.Registerer
+		if i == 0 { // one set of instruments: those of the first broker
+			reg = a.reg
+		}
+		source, err := mqtt.New(cfg, filters, func(ctx context.Context, m mqtt.Message) error {
+			return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
+		}, a.log, reg)
+		if err != nil {
+			return err
+		}
+		a.sources.mqtt = append(a.sources.mqtt, source)
+		a.stops.start("mqtt", a.fatal, func(ctx context.Context) error {
+			return again(ctx, a.log.With("component", "mqtt"), source.Run)
+		})
+	}
+	if a.cfg.Broker != nil {
+		life, end := context.WithCancelCause(context.Background())
+		b, err := broker.New(life, *a.cfg.Broker, func(ctx context.Context, m broker.Message) error {
+			return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
+		}, a.log)
+		if err != nil {
+			end(nil)
+			return err
+		}
+		a.brokerOn = b.Addr()
+		a.stops.add("broker", func(context.Context) error {
+			end(errors.New("the broker stops"))
+			return b.Close()
+		})
+	}
+	a.sources.systems = len(a.cfg.Systems)
+	for _, p := range kpi.New(a.cfg.Systems,
+		func(ctx context.Context, readings []metrics.Reading) error {
+			_, _, err := a.door.Take(ctx, "kpi", readings)
+			return err
+		},
+		func(topic string, body []byte, r *metrics.Refusal) { a.refusals.Add("kpi", topic, body, r) },
+		a.log, a.reg) {
+		a.stops.start("kpi system", a.fatal, p.Run)
+	}
+	return nil
+}
+
+// state of the sources for /readyz.
+func (s *sources) state() map[string]any {
+	up := 0
+	for _, m := range s.mqtt {
+		if m.Up() {
+			up++
+		}
+	}
+	return map[string]any{"mqtt_up": up, "mqtt": len(s.mqtt), "kpi_systems": s.systems}
+}
+
+// serveHTTP serves a listener until it is stopped. Requests get a moment to
+// finish; sockets have been told to go before.
+func (a *app) serveHTTP(name string, ln net.Listener, handler http.Handler, cert, key string) {
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var err error
+		if cert != "" {
+			err = srv.ServeTLS(ln, cert, key)
+		} else {
+			err = srv.Serve(ln)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			a.fatal(err)
+		}
+	}()
+	a.stops.add(name, func(ctx context.Context) error {
+		bound, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if srv.Shutdown(bound) != nil {
+			_ = srv.Close()
+		}
+		<-done
+		return nil
+	})
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vonglau/ingest/journal"
+	"vonglau/metrics"
+	"vonglau/metrics/clickhouse"
+)
+
+// store carries the journal into the database, for ever and idempotently. The
+// database may be away: then history waits, nothing else does.
+type store struct {
+	a   *app
+	log *slog.Logger
+	db  atomic.Pointer[clickhouse.Store] // nil until it was reached
+	up  atomic.Bool
+	now chan struct{} // capacity 1: the catalogue changed
+
+	settledAt uint64 // run's own: from this commit on, an unclean stop is made good
+
+	mu      sync.Mutex // guards pending
+	pending []mark
+}
+
+// mark is a block that is not committed: at most one a second is kept.
+type mark struct {
+	seq uint64
+	at  time.Time
+}
+
+// errNoDatabase is told to who asks for history before the database was reached.
+var errNoDatabase = errors.New("the database is not reached yet")
+
+func (a *app) startStore(ctx context.Context) error {
+	s := &store{a: a, log: a.log.With("component", "store"), now: make(chan struct{}, 1)}
+	a.store = s
+	cursor, err := a.journal.Cursor(ctx, journal.Readings, "store")
+	if err != nil {
+		return err
+	}
+	a.stops.start("store", a.fatal, func(ctx context.Context) error {
+		return again(ctx, s.log, func(ctx context.Context) error { return s.run(ctx, cursor) })
+	})
+	return nil
+}
+
+func (s *store) catalogueChanged() {
+	select {
+	case s.now <- struct{}{}:
+	default:
+	}
+}
+
+// open reaches the database and brings its schema up.
+func (s *store) open(ctx context.Context) (*clickhouse.Store, error) {
+	cfg := s.a.cfg.ClickHouse
+	if s.a.engine != nil {
+		if err := s.a.engine.Ready(ctx); err != nil {
+			return nil, err
+		}
+		cfg.Addr = []string{s.a.engine.Addr()}
+		cfg.Username, cfg.Password = s.a.engine.Credentials()
+	}
+	return clickhouse.Open(ctx, cfg, clickhouse.Options{Log: s.a.log, Registerer: s.a.reg})
+}
+
+// run is one attempt: reach the database once, then write until ctx ends.
+func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
+	db := s.db.Load()
+	if db == nil {
+		var err error
+		if db, err = s.open(ctx); err != nil {
+			return err
+		}
+		s.db.Store(db)
+		s.a.stops.add("database connections", func(context.Context) error { return db.Close() })
+	}
+	if err := db.SyncCatalogue(ctx, s.a.current()); err != nil {
+		return err
+	}
+	s.up.Store(true)
+	after, err := s.after(ctx, cursor)
+	if err != nil {
+		return err
+	}
+	writer := clickhouse.NewWriter(db, clickhouse.WriterConfig{Log: s.a.log, Commit: func(ctx context.Context, seq uint64) error {
+		if err := cursor.Save(ctx, seq); err != nil {
+			return err
+		}
+		s.committed(seq)
+		return nil
+	}})
+	ctx, cancel := context.WithCancelCause(ctx)
+	var parts sync.WaitGroup
+	part := func(run func(context.Context) error) {
+		parts.Go(func() { cancel(run(ctx)) })
+	}
+	part(writer.Run)
+	part(s.watch)
+	part(func(ctx context.Context) error {
+		if err := s.a.follower.refill(ctx, s.a.current(), db.Replay); err != nil {
+			s.log.Warn("live windows stay incomplete", "error", err)
+		}
+		<-ctx.Done()
+		return nil
+	})
+	part(func(ctx context.Context) error {
+		return s.a.journal.Follow(ctx, journal.Readings, after, func(ctx context.Context, rec journal.Record) error {
+			readings, err := journal.DecodeBlock(rec.Data)
+			if err != nil {
+				s.log.Error("a block of the journal is damaged and is not stored", "seq", rec.Seq, "error", err)
+			}
+			s.follows(rec)
+			return writer.Add(ctx, rec.Seq, readings)
+		})
+	})
+	parts.Wait()
+	s.up.Store(false)
+	return context.Cause(ctx)
+}
+
+// after is where to go on. The engine does not sync its inserts to disk, so after
+// an unclean stop the last hour is written again, which changes nothing that is
+// there.
+func (s *store) after(ctx context.Context, cursor *journal.Cursor) (uint64, error) {
+	seq, err := cursor.Load(ctx)
+	if err != nil || !s.a.folder.unclean {
+		return seq, err
+	}
+	_, last, err := s.a.journal.Span(ctx, journal.Readings)
+	if err != nil {
+		return 0, err
+	}
+	s.settledAt = last
+	hour, err := s.a.journal.SeqAt(ctx, journal.Readings, time.Now().Add(-time.Hour))
+	if err != nil {
+		return 0, err
+	}
+	return min(seq, max(hour, 1)-1), nil
+}
+
+// watch keeps the database's units in step with the catalogue and asks whether
+// it is there.
+func (s *store) watch(ctx context.Context) error {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	changed := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.now:
+			changed = true
+		case <-tick.C:
+		}
+		ping, cancel := context.WithTimeout(ctx, 2*time.Second)
+		s.up.Store(s.db.Load().Ping(ping) == nil)
+		cancel()
+		if changed && s.up.Load() {
+			if err := s.db.Load().SyncCatalogue(ctx, s.a.current()); err != nil {
+				s.log.Warn("the database's units were not brought up to date", "error", err)
+				continue
+			}
+			changed = false
+		}
+	}
+}
+
+// maxMarks bounds the marks; beyond it an outage's lag is told from its start all
+// the same.
+const maxMarks = 100_000
+
+func (s *store) follows(rec journal.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.pending); n < maxMarks && (n == 0 || rec.Time.Sub(s.pending[n-1].at) >= time.Second) {
+		s.pending = append(s.pending, mark{rec.Seq, rec.Time})
+	}
+}
+
+func (s *store) committed(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seq >= s.settledAt {
+		s.a.folder.settled.Store(true)
+	}
+	n := 0
+	for n < len(s.pending) && s.pending[n].seq <= seq {
+		n++
+	}
+	s.pending = s.pending[n:]
+}
+
+// lag is the age of the oldest block that is not in the database yet.
+func (s *store) lag(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) == 0 {
+		return 0
+	}
+	return now.Sub(s.pending[0].at)
+}
+
+func (s *store) history(ctx context.Context, q clickhouse.Query, c *metrics.Catalogue, p metrics.Predicate) (clickhouse.Answer, error) {
+	db := s.db.Load()
+	if db == nil {
+		return clickhouse.Answer{}, errNoDatabase
+	}
+	answer, err := db.History(ctx, q, c, p)
+	if err != nil {
+		return answer, fmt.Errorf("history: %w", err)
+	}
+	return answer, nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// stops ends the parts of the program in the reverse order of their start. Each
+// has a name and a bound, so that a part that does not end is named instead of
+// hanging the program.
+type stops struct {
+	log *slog.Logger
+
+	mu   sync.Mutex // guards list
+	list []stop
+}
+
+type stop struct {
+	name string
+	do   func(context.Context) error
+}
+
+// stopTime bounds each part's end.
+const stopTime = 4 * time.Second
+
+// add registers a stop; called right after the part was started.
+func (s *stops) add(name string, do func(context.Context) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, stop{name, do})
+}
+
+// run ends everything, last in first out. A second call does nothing.
+func (s *stops) run() {
+	s.mu.Lock()
+	list := s.list
+	s.list = nil
+	s.mu.Unlock()
+	for i := len(list) - 1; i >= 0; i-- {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+		start := time.Now()
+		if err := list[i].do(ctx); err != nil {
+			s.log.Warn("a part did not end as it should", "part", list[i].name, "error", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			s.log.Warn("a part took long to end", "part", list[i].name, "took", took)
+		}
+		cancel()
+	}
+}
+
+// start runs a part in a goroutine of its own and registers its end. A part
+// that ends by itself with an error ends the program through fail.
+func (s *stops) start(name string, fail func(error), run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(ctx); err != nil && ctx.Err() == nil {
+			fail(errors.New(name + ": " + err.Error()))
+		}
+	}()
+	s.add(name, func(bound context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-bound.Done():
+			return errors.New("it is still running")
+		}
+	})
+}
+
+// The pauses between two attempts.
+const (
+	firstPause  = 250 * time.Millisecond
+	lastPause   = 15 * time.Second
+	stableAfter = 30 * time.Second
+)
+
+// again runs attempts for ever, with pauses that grow, are jittered, and start
+// small again only after an attempt that lasted. A nil return is a failure too.
+func again(ctx context.Context, log *slog.Logger, attempt func(context.Context) error) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		began := time.Now()
+		err := attempt(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > stableAfter {
+			pause = firstPause
+		}
+		wait := pause/2 + rand.N(pause)
+		log.Warn("starting again", "error", err, "pause", wait.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
