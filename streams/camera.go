@@ -182,7 +182,7 @@ func (c *camera) watch(ctx context.Context) {
 		}
 		now := time.Now()
 		v, known := c.verdict(now)
-		if !known {
+		if !known && reportedAt.IsZero() {
 			continue // still on its first attempt: to call it offline would be a guess
 		}
 		changed := reportedAt.IsZero() || v.State != reported.State

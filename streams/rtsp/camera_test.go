@@ -98,6 +98,7 @@ type server struct {
 	address string // host:port
 
 	rtsp   *gortsplib.Server
+	mu     sync.Mutex // guards stream: the server answers before start is through
 	stream *gortsplib.ServerStream
 	format *format.H264
 	media  *description.Media
@@ -122,6 +123,8 @@ func announced(s *server) { s.announce = true }
 
 func (s *server) start() {
 	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.format = &format.H264{PayloadTyp: 96, PacketizationMode: 1}
 	if s.announce { // else its parameter sets are in the band only
 		for _, nalu := range (*s.clip.Load())[0] {
@@ -157,6 +160,12 @@ func (s *server) start() {
 	s.feeder.Go(s.feed)
 }
 
+func (s *server) playing() *gortsplib.ServerStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream
+}
+
 // shut ends the server and cuts its connections; start brings it back.
 func (s *server) shut() {
 	if s.stop == nil {
@@ -175,6 +184,7 @@ func (s *server) feed() {
 		s.t.Error(err)
 		return
 	}
+	stream := s.playing()
 	ticker := time.NewTicker(time.Second / framesPerSecond)
 	defer ticker.Stop()
 	var last [][]byte
@@ -203,7 +213,7 @@ func (s *server) feed() {
 				continue
 			}
 			p.Timestamp = frame * 90000 / framesPerSecond
-			_ = s.stream.WritePacketRTP(s.media, p)
+			_ = stream.WritePacketRTP(s.media, p)
 		}
 	}
 }
@@ -215,11 +225,11 @@ func (s *server) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Re
 	if strings.Trim(ctx.Path, "/") != "live" {
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
-	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
+	return &base.Response{StatusCode: base.StatusOK}, s.playing(), nil
 }
 
 func (s *server) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
+	return &base.Response{StatusCode: base.StatusOK}, s.playing(), nil
 }
 
 func (s *server) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,14 @@ import (
 	"vonglau/streams"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// These tests wait for cameras, they do not compute: as many at once as there are.
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // attempt runs one attempt against a camera and returns its failure.
 func attempt(t *testing.T, cfg Config, camera metrics.Camera) *streams.Failure {
@@ -36,6 +44,7 @@ func attempt(t *testing.T, cfg Config, camera metrics.Camera) *streams.Failure {
 }
 
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, encode(t, moving, "4"))
 	s.user, s.password = "giamsat", "đúng-mật-khẩu"
 	camera := s.camera()
@@ -59,6 +68,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestUnknownPath(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, encode(t, moving, "4"))
 	camera := s.camera()
 	camera.URL = "rtsp://" + s.address + "/nowhere"
@@ -155,6 +165,7 @@ func describe(sdp string) func(io.Writer, string, string) {
 const sdpHead = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 
 func TestStrangeServers(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer func(io.Writer, string, string)
 		want   streams.Reason
@@ -233,6 +244,7 @@ func TestWithhold(t *testing.T) {
 }
 
 func TestCancelEndsWithinASecond(t *testing.T) {
+	t.Parallel()
 	playing := newServer(t, encode(t, moving, "4"))
 	for name, url := range map[string]string{
 		"silent server": script(t, nil),
@@ -257,6 +269,7 @@ func TestCancelEndsWithinASecond(t *testing.T) {
 }
 
 func TestSilenceEndsTheAttempt(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, encode(t, moving, "4"))
 	s.pause.Store(true)
 	if f := attempt(t, Config{Silence: 500 * time.Millisecond}, s.camera()); f.Reason != streams.ReasonSilent {

@@ -45,6 +45,7 @@ func stranger(t *testing.T, user, password string) string {
 }
 
 func TestStrangersCameras(t *testing.T) {
+	t.Parallel()
 	address := stranger(t, "giamsat", "mat-khau-2")
 	for name, c := range map[string]struct {
 		path, transport string
