@@ -31,6 +31,7 @@ function outline(): Plugin {
 
 export default defineConfig({
   root: import.meta.dirname,
+  cacheDir: "../../node_modules/.vite",
   plugins: [outline()],
   build: { outDir: "dist", emptyOutDir: true, assetsInlineLimit: 0, target: "es2022", reportCompressedSize: true, modulePreload: { polyfill: false } },
 });

@@ -1,3 +1,3 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ root: import.meta.dirname, test: { include: ["src/**/*.test.ts"], environment: "node" } });
+export default defineConfig({ root: import.meta.dirname, cacheDir: "../../node_modules/.vite", test: { include: ["src/**/*.test.ts"], environment: "node" } });

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "./api";
 import type { AlarmState } from "./contract";
 import { lang, say, t, type Word } from "./i18n";
-import { byUrgency } from "./judge";
+import { byUrgency, withoutPlace } from "./judge";
 import { Age, When } from "./pieces";
 import { Mark } from "./severity";
 import { chime } from "./sound";
@@ -52,7 +52,7 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
   return (
     <section class="panel alarmdesk" aria-label={t("alarms")}>
       <h2>{t("alarms")} {open.length > 0 && <b class="badge">{unacked.length}/{open.length}</b>}</h2>
-      <div aria-live="polite" class="vh">{unacked[0] ? `${t(unacked[0].severity)}: ${say(unacked[0].place)} ${say(unacked[0].text)}` : ""}</div>
+      <div aria-live="polite" class="vh">{unacked[0] ? `${t(unacked[0].severity)}: ${say(unacked[0].place)}, ${withoutPlace(say(unacked[0].text), say(unacked[0].place))}` : ""}</div>
       {open.length === 0 && <p class="muted">{t("noAlarms")}</p>}
       <ul>
         {open.slice(0, SHOWN).map((a) => (
@@ -63,7 +63,7 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
       {cleared.length > 0 && (
         <details>
           <summary>{t("clearedToday")} ({cleared.length})</summary>
-          <ul>{cleared.map((a) => <li key={a.id} class="done"><When at={a.changed_at} /> {say(a.place)} · {say(a.text)}</li>)}</ul>
+          <ul>{cleared.map((a) => <li key={a.id} class="done"><When at={a.changed_at} /> {say(a.place)} · {withoutPlace(say(a.text), say(a.place))}</li>)}</ul>
         </details>
       )}
     </section>
@@ -86,7 +86,7 @@ function AlarmCard({ alarm: a, chosen, doing, onAct, onChoose }: { alarm: AlarmS
     <li class={`alarm ${a.severity} ${a.state} ${chosen ? "chosen" : ""}`} data-alarm={a.id}>
       <button type="button" class="head" onClick={onChoose} title={t("showPlace")} aria-pressed={chosen}>
         <Mark severity={a.severity} />
-        <span class="title"><b>{say(a.place)}</b><span>{say(a.text)}</span></span>
+        <span class="title"><b>{say(a.place)}</b><span>{withoutPlace(say(a.text), say(a.place))}</span></span>
         <span class="times"><When at={a.raised_at} /><Age at={a.raised_at} /></span>
       </button>
       <p class="status">

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AlarmState, CameraHealth, CameraState, KpiState } from "./contract";
-import { byUrgency, chooseCameras, chooseKpis, kpiSeverity } from "./judge";
+import { byUrgency, chooseCameras, chooseKpis, kpiSeverity, withoutPlace } from "./judge";
 import { untilQuiet } from "./quiet";
 
 const camera = (state: CameraHealth, since = 0) => ({ state, since }) as CameraState;
@@ -42,6 +42,13 @@ it("alarms: unacknowledged first, then the worse, then the newer", () => {
   const a = (id: string, state: string, severity: string, raised_at: number) => ({ id, state, severity, raised_at }) as AlarmState;
   const sorted = [a("old", "raised", "warning", 1), a("mine", "acknowledged", "critical", 9), a("new", "raised", "warning", 5), a("low", "raised", "notice", 9), a("bad", "raised", "critical", 0)].sort(byUrgency);
   expect(sorted.map((x) => x.id)).toEqual(["bad", "new", "old", "low", "mine"]);
+});
+
+it("an alarm's place is not said twice", () => {
+  expect(withoutPlace("Bản Hồ: mưa 31 mm trong 1 giờ", "Bản Hồ")).toBe("mưa 31 mm trong 1 giờ");
+  expect(withoutPlace("mưa ở Bản Hồ", "Bản Hồ")).toBe("mưa ở Bản Hồ");
+  expect(withoutPlace("Bản Hồ", "Bản Hồ")).toBe("Bản Hồ");
+  expect(withoutPlace("mưa", "")).toBe("mưa");
 });
 
 it("the daily reload is at four in Vietnam, not within the hour, spread over twenty minutes", () => {

@@ -20,6 +20,11 @@ export function kpiSeverity(k: KpiState): Severity {
   return short > Math.abs(k.target) * 0.1 ? "warning" : "notice";
 }
 
+/** What happened, without the place that a rule's text may begin with: the place stands beside it. */
+export function withoutPlace(text: string, place: string): string {
+  return place && text.startsWith(place) ? text.slice(place.length).replace(/^[\s:·,–-]+/, "") || text : text;
+}
+
 /** Unacknowledged first, then the worse, then the newer. */
 export function byUrgency(a: AlarmState, b: AlarmState): number {
   const open = (x: AlarmState) => (x.state === "cleared" ? 0 : x.state === "raised" ? 2 : 1);

@@ -6,7 +6,7 @@ import type { AlarmState, CameraState, Headline, KpiState, ScopeState, StationSt
 import { CameraTile } from "./camera";
 import { day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
-import { byUrgency, chooseCameras, chooseKpis } from "./judge";
+import { byUrgency, chooseCameras, chooseKpis, withoutPlace } from "./judge";
 import { KpiTile } from "./kpi";
 import { ProvinceMap } from "./map";
 import { Age, Clock, LiveMark, LostBand } from "./pieces";
@@ -110,7 +110,7 @@ export default function Wall() {
               <li key={a.id} class={`${a.severity} ${a.state}`} data-alarm={a.id}>
                 <Mark severity={a.severity} />
                 <time>{hourMinute(a.raised_at)}</time>
-                <span class="say"><b>{say(a.place)}</b> {say(a.text)}{a.count > 1 && <small> ×{a.count}</small>}</span>
+                <span class="say"><b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}{a.count > 1 && <small> ×{a.count}</small>}</span>
                 <span class="do">{t(a.state)}{a.state === "assigned" && a.assigned_to ? `: ${a.assigned_to}` : a.state === "acknowledged" && a.acknowledged_by ? `: ${a.acknowledged_by}` : ""}</span>
                 <Age at={a.raised_at} />
               </li>
