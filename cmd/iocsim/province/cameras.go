@@ -256,9 +256,12 @@ func (c *camera) run(ctx context.Context, offset time.Duration) {
 		}
 		now := time.Now()
 		n := now.Add(-offset).UnixMilli() / tick.Milliseconds()
-		if n > last { // after a halt of the machine pictures are skipped, not sent in a rush
-			c.write(n, now)
-			last = n
+		if n-last > 3*clipFPS { // the first tick, or the machine stood still: start afresh
+			last, c.synced = n-1, false
+		}
+		for last < n { // a late tick sends what it missed, so that no key picture is skipped
+			last++
+			c.write(last, now)
 		}
 		next := time.UnixMilli((n + 1) * tick.Milliseconds()).Add(offset)
 		timer.Reset(time.Until(next))

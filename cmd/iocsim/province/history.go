@@ -12,8 +12,8 @@ import (
 
 // Backfill hands in, through the broker, what the stations measured in
 // [from, to): a reading at every multiple of step, as posts do that kept their
-// readings while a line was down, and one every ten seconds after the last such
-// multiple. Spans in which an earlier run was on the air are handed in at the live
+// readings while a line was down, and one every ten seconds in the last minutes after
+// the last such multiple. Spans in which an earlier run was on the air are handed in at the live
 // pace, with the very readings that it published; so handing in again adds nothing
 // to what is there. It returns when the broker has acknowledged everything.
 //
@@ -100,10 +100,11 @@ func kept(p post, from, to time.Time, step time.Duration, yield func(time.Time, 
 		}
 		last = t
 	}
-	for t := range pace(p, last, to) {
-		if !yield(t, min(sensorEvery, t.Sub(last))) {
+	for t := range pace(p, later(last, to.Add(-10*time.Minute)), to) {
+		if !yield(t, t.Sub(last)) {
 			return false
 		}
+		last = t
 	}
 	return true
 }

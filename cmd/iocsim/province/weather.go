@@ -74,7 +74,7 @@ func (w *world) showers(s *metrics.Station, from, to time.Time) []shower {
 	// The season's rain: every nine hours a light storm takes three to cross.
 	const slot = 9 * time.Hour
 	for n := from.UnixNano()/int64(slot) - 1; n <= to.UnixNano()/int64(slot); n++ {
-		off, mm := 120*chance(w.seed, "track", n)-60, 2+9*chance(w.seed, "storm", n)
+		off, mm := 120*chance(w.seed, "track", n)-60, 1.5+6*chance(w.seed, "storm", n)
 		t0 := time.Unix(0, n*int64(slot)).Add(time.Duration(chance(w.seed, "hour", n) * float64(3*time.Hour)))
 		d := (across - off) / 32
 		list = append(list, shower{mm * own * math.Exp(-d*d/2), t0.Add(time.Duration((along + 100) / 200 * float64(3*time.Hour))), 35 * time.Minute, time.Time{}})
@@ -86,7 +86,7 @@ func (w *world) showers(s *metrics.Station, from, to time.Time) []shower {
 	// The day before the first story was wet around its place.
 	if first, ok := w.tale.first(); ok {
 		d := math.Hypot(along-fa, across-fc) / 18
-		list = append(list, shower{30 * own * math.Exp(-d*d/2), first.Add(-10 * time.Hour), 2 * time.Hour, time.Time{}})
+		list = append(list, shower{16 * own * math.Exp(-d*d/2), first.Add(-10 * time.Hour), 2 * time.Hour, time.Time{}})
 	}
 	for c := range w.tale.cycles(from.Add(-w.tale.cycle), to) {
 		second := func(s float64) time.Duration { return time.Duration(s / w.tale.speed * float64(time.Second)) }
