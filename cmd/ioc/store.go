@@ -45,6 +45,12 @@ func (a *app) startStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.stops.add("database connections", func(context.Context) error {
+		if db := s.db.Load(); db != nil {
+			return db.Close()
+		}
+		return nil
+	})
 	a.stops.start("store", a.fatal, func(ctx context.Context) error {
 		return again(ctx, s.log, func(ctx context.Context) error { return s.run(ctx, cursor) })
 	})
@@ -80,7 +86,6 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 			return err
 		}
 		s.db.Store(db)
-		s.a.stops.add("database connections", func(context.Context) error { return db.Close() })
 	}
 	if err := db.SyncCatalogue(ctx, s.a.current()); err != nil {
 		return err
