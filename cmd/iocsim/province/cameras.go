@@ -74,6 +74,8 @@ type camera struct {
 	// of the writing goroutine only
 	held   [][]byte // the IDR picture that a frozen camera repeats
 	shown  *strip
+	band   *strip // of the second bandAt, so that it is set once a second
+	bandAt int64
 	source *clip
 	synced bool // an IDR picture of source has been sent
 	frozen bool // the reader's decoder holds the repeated picture
@@ -297,7 +299,7 @@ func (c *camera) write(n int64, now time.Time) {
 // picture is the access unit for tick n, or nil while a new source waits for its
 // first IDR picture.
 func (c *camera) picture(n int64, now time.Time, mode CameraMode) [][]byte {
-	source, band := c.clip, (*strip)(nil)
+	source := c.clip
 	if mode == CameraDark {
 		source = c.dark
 	}
@@ -321,10 +323,12 @@ func (c *camera) picture(n int64, now time.Time, mode CameraMode) [][]byte {
 		return [][]byte{still(source, p)}
 	}
 	c.frozen = false
-	if mode == CameraDark {
-		band = blankStrip()
-	} else {
-		band = c.letters.strip(c.cam.Name.Vi, now)
+	band := darkStrip
+	if mode != CameraDark {
+		if c.band == nil || c.bandAt != now.Unix() {
+			c.band, c.bandAt = c.letters.strip(c.cam.Name.Vi, now), now.Unix()
+		}
+		band = c.band
 	}
 	var au [][]byte
 	if p.idr {

@@ -128,6 +128,9 @@ func (l *lettering) strip(name string, now time.Time) *strip {
 	return s
 }
 
+// darkStrip is the strip of a dark camera, which shows nothing. Nobody changes it.
+var darkStrip = blankStrip()
+
 func blankStrip() *strip {
 	s := &strip{}
 	for i := range s {
@@ -194,13 +197,12 @@ func (s *strip) code(c *clip, p *picture, before *strip) []byte {
 }
 
 func (s *strip) codeWhole(w *bitWriter) {
-	blank := blankStrip()
 	var plain [stripMBs]bool // coded as predicted from a neighbour
 	for mb := range stripMBs {
 		left, top := mb-1, mb-mbWide
 		hasLeft, hasTop := mb%mbWide > 0, top >= 0
-		plain[mb] = s.same(blank, mb) && (hasLeft || hasTop) &&
-			(!hasLeft || s.same(blank, left)) && (!hasTop || s.same(blank, top))
+		plain[mb] = s.same(darkStrip, mb) && (hasLeft || hasTop) &&
+			(!hasLeft || s.same(darkStrip, left)) && (!hasTop || s.same(darkStrip, top))
 		if !plain[mb] {
 			w.ue(mbIPCM)
 			s.pcm(w, mb)
@@ -235,7 +237,7 @@ func (s *strip) codeWhole(w *bitWriter) {
 func (s *strip) codeChanges(w *bitWriter, before *strip) {
 	skipped := uint32(0)
 	for mb := range stripMBs {
-		if s.same(before, mb) {
+		if s == before || s.same(before, mb) {
 			skipped++
 			continue
 		}

@@ -55,7 +55,7 @@ func summit(seed uint64) scene {
 	v := view{horizon: 120, focus: 260, eye: 5}
 	return scene{
 		still: func(c *canvas) {
-			c.fall(rgb{70, 122, 190}, rgb{206, 224, 238}, 0, 120)
+			c.fall(rgb{70, 122, 190}, rgb{206, 224, 238}, 0, 150)
 			c.glow(rgb{255, 246, 214}, 0.9, 392, 34, 70, 60)
 			c.ridge(rgb{112, 138, 168}, rgb{190, 206, 220}, 112, 16, seed)
 			c.ridge(rgb{226, 233, 240}, rgb{198, 210, 222}, 132, 7, seed+1)
