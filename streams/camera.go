@@ -129,6 +129,7 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 	c.mu.Unlock()
 
 	err := c.cfg.Attempt(ctx, entry, Sink{
+		OnPlaying: connected,
 		OnFormat: func(f Format) {
 			c.mu.Lock()
 			c.judge.Format(f)

@@ -33,7 +33,7 @@ type Config struct {
 
 	Retry Retry
 	// PerHost is how many sessions one device is asked for, HostConnecting how
-	// many of them may be in their set-up at once. Defaults: 64 and 4.
+	// many of them may be in their set-up at once. Defaults: 64 and 8.
 	PerHost, HostConnecting int
 	// Stagger is the delay between the first attempts of cameras that are set
 	// together. Default: 15 ms.
@@ -68,7 +68,7 @@ func NewSupervisor(cfg Config) *Supervisor {
 		cfg.PerHost = 64
 	}
 	if cfg.HostConnecting <= 0 {
-		cfg.HostConnecting = 4
+		cfg.HostConnecting = 8
 	}
 	if cfg.Stagger <= 0 {
 		cfg.Stagger = 15 * time.Millisecond

@@ -45,6 +45,9 @@ type AccessUnit struct {
 // the other; OnFormat comes before the first OnUnit and again on every change.
 // None of the functions may block: they run on the connection's reader.
 type Sink struct {
-	OnFormat func(Format)
-	OnUnit   func(AccessUnit)
+	// OnPlaying comes once, when the camera agreed to send: the set-up is over,
+	// however long the first picture takes. It alone may run beside the others.
+	OnPlaying func()
+	OnFormat  func(Format)
+	OnUnit    func(AccessUnit)
 }

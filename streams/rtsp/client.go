@@ -199,6 +199,9 @@ func (s *session) play(client *gortsplib.Client, u *base.URL) *streams.Failure {
 	if _, err = client.Play(nil); err != nil {
 		return s.failure(err)
 	}
+	if s.sink.OnPlaying != nil {
+		s.sink.OnPlaying()
+	}
 	return nil
 }
 
