@@ -49,8 +49,8 @@ func (a *app) startSources(ctx context.Context) error {
 	if a.cfg.Broker != nil {
 		life, end := context.WithCancelCause(context.Background())
 		b, err := broker.New(life, *a.cfg.Broker, func(ctx context.Context, m broker.Message) error {
-			return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
-		}, a.log)
+			return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Settle: m.Settle})
+		})
 		if err != nil {
 			end(nil)
 			return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -17,10 +18,9 @@ import (
 
 // Message is what a client published.
 type Message struct {
-	Topic    string
-	Body     []byte
-	Retained bool
-	Settle   func()
+	Topic  string
+	Body   []byte
+	Settle func()
 }
 
 // Config of the broker.
@@ -40,7 +40,7 @@ type Broker struct {
 // New binds and serves. Offer takes a message or waits; an error means that the
 // door did not take it, and the client's connection is closed without an
 // acknowledgement.
-func New(ctx context.Context, cfg Config, offer func(context.Context, Message) error, log *slog.Logger) (*Broker, error) {
+func New(ctx context.Context, cfg Config, offer func(context.Context, Message) error) (*Broker, error) {
 	host, _, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("broker.listen: %w", err)
@@ -55,8 +55,9 @@ func New(ctx context.Context, cfg Config, offer func(context.Context, Message) e
 	caps := mochi.NewDefaultServerCapabilities()
 	caps.MaximumPacketSize = 1 << 20
 	caps.MaximumClients = 10_000
+	caps.MaximumQos = 1 // an acknowledgement already means "durable", and identities undo repeats
 	srv := mochi.New(&mochi.Options{Capabilities: caps, Logger: slog.New(slog.DiscardHandler)})
-	if err := srv.AddHook(&hook{ctx: ctx, offer: offer, users: cfg.Users, log: log.With("component", "broker")}, nil); err != nil {
+	if err := srv.AddHook(&hook{ctx: ctx, offer: offer, users: cfg.Users, clients: map[*mochi.Client]*acker{}}, nil); err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -77,21 +78,25 @@ func (b *Broker) Addr() string { return b.ln.Addr().String() }
 // Close ends all connections.
 func (b *Broker) Close() error { return b.srv.Close() }
 
-// hook joins mochi's life cycle to the door. A publish waits in it until the
-// message is settled; the broker reads each client in a goroutine of its own,
-// so one client waits for its own message only.
+// hook joins mochi's life cycle to the door.
 type hook struct {
 	mochi.HookBase
 	ctx   context.Context //nolint:containedctx // mochi's hooks have no context of their own
 	offer func(context.Context, Message) error
 	users map[string]string
-	log   *slog.Logger
+
+	mu      sync.Mutex // guards clients
+	clients map[*mochi.Client]*acker
 }
 
 func (h *hook) ID() string { return "door" }
 
 func (h *hook) Provides(b byte) bool {
-	return b == mochi.OnPublish || b == mochi.OnConnectAuthenticate || b == mochi.OnACLCheck
+	switch b {
+	case mochi.OnPublish, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablished, mochi.OnDisconnect:
+		return true
+	}
+	return false
 }
 
 func (h *hook) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool {
@@ -102,24 +107,47 @@ func (h *hook) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool {
 	return ok && equal(password, string(pk.Connect.Password))
 }
 
-func (h *hook) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+// OnACLCheck lets everybody who was let in publish, and nobody read: the broker
+// is a way in, not a bus between others.
+func (h *hook) OnACLCheck(_ *mochi.Client, _ string, write bool) bool { return write }
 
-func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	settled := make(chan struct{})
-	err := h.offer(h.ctx, Message{
-		Topic: pk.TopicName, Body: pk.Payload,
-		Retained: false, // the device speaks itself, just now, whatever it wants remembered
-		Settle:   func() { close(settled) },
-	})
-	if err == nil {
-		select {
-		case <-settled:
-			return pk, nil
-		case <-h.ctx.Done():
-			err = context.Cause(h.ctx)
-		}
+func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	a := newAcker(cl)
+	h.mu.Lock()
+	h.clients[cl] = a
+	h.mu.Unlock()
+	go a.run()
+}
+
+func (h *hook) OnDisconnect(cl *mochi.Client, _ error, _ bool) {
+	h.mu.Lock()
+	a := h.clients[cl]
+	delete(h.clients, cl)
+	h.mu.Unlock()
+	if a != nil {
+		close(a.gone)
 	}
-	// No acknowledgement: the client must send it again to whoever comes next.
-	cl.Stop(err)
+}
+
+// OnPublish offers the message to the door. It runs in the goroutine that reads
+// this client, so waiting in it holds back this client only. mochi is always
+// told that the packet ends here: what is acknowledged, and when, is decided
+// by the door.
+func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	h.mu.Lock()
+	a := h.clients[cl]
+	h.mu.Unlock()
+	if a == nil {
+		return pk, packets.ErrRejectPacket
+	}
+	settle, ok := a.expect(h.ctx, pk)
+	if !ok {
+		return pk, packets.ErrRejectPacket
+	}
+	// A retain flag from the device itself says what the broker is to remember,
+	// not that the message is old.
+	if err := h.offer(h.ctx, Message{Topic: pk.TopicName, Body: pk.Payload, Settle: settle}); err != nil {
+		cl.Stop(err) // unacknowledged: the client sends it again to whoever comes next
+	}
 	return pk, packets.ErrRejectPacket
 }
