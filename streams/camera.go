@@ -181,8 +181,7 @@ func (c *camera) watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		now := time.Now()
-		v, known := c.verdict(now)
+		v, now, known := c.verdict()
 		if !known && reportedAt.IsZero() {
 			continue // still on its first attempt: to call it offline would be a guess
 		}
@@ -207,14 +206,17 @@ func (c *camera) id() string {
 	return c.entry.ID
 }
 
-func (c *camera) verdict(now time.Time) (v Verdict, known bool) {
+// verdict judges now; known is false while the first attempt still runs without a
+// picture. The time is taken under the lock: the judge's times must not go back.
+func (c *camera) verdict() (v Verdict, now time.Time, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now = time.Now()
 	why, off := c.entry.PlannedOff(now)
 	c.judge.Planned(why, off, now)
 	if off && c.attempt != nil {
 		c.attempt() // planned off means that nobody looks either
 	}
 	v = c.judge.Verdict(now)
-	return v, c.tried || v.State != Offline || now.Sub(c.startedAt) > 5*time.Second
+	return v, now, c.tried || v.State != Offline || now.Sub(c.startedAt) > 5*time.Second
 }

@@ -3,7 +3,9 @@ package streams
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +56,7 @@ type Supervisor struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
+	current   atomic.Pointer[map[string]*camera] // a copy of cameras, for Status
 
 	mu      sync.Mutex // guards the rest, and makes Set and Stop exclude each other
 	cameras map[string]*camera
@@ -135,6 +138,24 @@ func (s *Supervisor) Set(cameras []metrics.Camera) {
 		started++
 	}
 	s.hosts = hosts
+	current := maps.Clone(s.cameras)
+	s.current.Store(&current)
+}
+
+// Status judges a camera now, not at its last report: what it says of the newest
+// picture is current. It is false for a camera that is not supervised, and for
+// one whose first attempt has shown nothing yet. It never waits for Set or Stop.
+func (s *Supervisor) Status(id string) (Status, bool) {
+	cameras := s.current.Load()
+	if cameras == nil {
+		return Status{}, false
+	}
+	c, ok := (*cameras)[id]
+	if !ok {
+		return Status{}, false
+	}
+	v, _, known := c.verdict()
+	return Status{Camera: id, Verdict: v}, known
 }
 
 func (s *Supervisor) start(entry metrics.Camera, name string, h *host, delay time.Duration) *camera {

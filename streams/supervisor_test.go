@@ -378,3 +378,33 @@ func TestErrorWithoutAReason(t *testing.T) {
 		}
 	})
 }
+
+func TestStatusIsJudgedNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newField(forever)
+		s := f.supervise(Config{})
+		defer s.Stop()
+		if _, ok := s.Status("cam-000"); ok {
+			t.Error("a camera that nobody set has a status")
+		}
+		s.Set(cameras(1, "nvr"))
+		pass(25 * time.Second) // reports come every ten seconds
+		for range 5 {
+			pass(1300 * time.Millisecond)
+			got, ok := s.Status("cam-000")
+			if !ok || got.State != Live || got.Camera != "cam-000" {
+				t.Fatalf("status %+v, %t", got, ok)
+			}
+			if age := time.Since(got.SeenAt); age > 150*time.Millisecond {
+				t.Errorf("the newest picture is said to be %v old", age)
+			}
+			if age := time.Since(got.KeyAt); age > 1100*time.Millisecond {
+				t.Errorf("the newest keyframe is said to be %v old", age)
+			}
+		}
+		s.Set(nil)
+		if _, ok := s.Status("cam-000"); ok {
+			t.Error("a removed camera has a status")
+		}
+	})
+}

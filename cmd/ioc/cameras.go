@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"vonglau/dashboard"
@@ -21,13 +20,12 @@ type cameras struct {
 	// dropped: it comes again within ten seconds.
 	queue chan streams.Status
 
-	mu     sync.Mutex // guards status
-	status map[string]streams.Status
+	supervisor *streams.Supervisor
 }
 
 func (a *app) startCameras(context.Context) error {
 	c := &cameras{
-		log: a.log.With("component", "cameras"), queue: make(chan streams.Status, 4096), status: map[string]streams.Status{},
+		log: a.log.With("component", "cameras"), queue: make(chan streams.Status, 4096),
 		door: func(ctx context.Context, readings []metrics.Reading) error {
 			_, _, err := a.door.Take(ctx, "camera", readings)
 			return err
@@ -44,21 +42,18 @@ func (a *app) startCameras(context.Context) error {
 	a.stops.add("video", func(context.Context) error { a.video.Close(); return nil })
 	a.stops.start("camera readings", a.fatal, c.run)
 	client := rtsp.New(rtsp.Config{Registerer: a.reg})
-	supervisor := streams.NewSupervisor(streams.Config{
+	c.supervisor = streams.NewSupervisor(streams.Config{
 		Attempt:  client.Run,
 		OnStatus: func(s streams.Status) { c.take(s); a.video.State(s) },
 		OnFormat: a.video.Format, OnUnit: a.video.Unit,
 		Logger: a.log, Registerer: a.reg,
 	})
-	supervisor.Set(list)
-	a.stops.add("cameras", func(context.Context) error { supervisor.Stop(); return nil })
+	c.supervisor.Set(list)
+	a.stops.add("cameras", func(context.Context) error { c.supervisor.Stop(); return nil })
 	return nil
 }
 
 func (c *cameras) take(s streams.Status) {
-	c.mu.Lock()
-	c.status[s.Camera] = s
-	c.mu.Unlock()
 	select {
 	case c.queue <- s:
 	default:
@@ -85,10 +80,8 @@ func (c *cameras) run(ctx context.Context) error {
 	}
 }
 
-// health is what the dashboard shows of a camera.
+// health is what the dashboard shows of a camera, judged now.
 func (c *cameras) health(id string) (dashboard.Camera, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, ok := c.status[id]
+	s, ok := c.supervisor.Status(id)
 	return dashboard.Camera{State: s.State.String(), Since: s.Since, Why: s.Why, FPS: s.FPS, Kbps: s.Kbps, Loss: s.Loss, KeyAt: s.KeyAt, SeenAt: s.SeenAt}, ok
 }
