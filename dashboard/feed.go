@@ -81,6 +81,7 @@ func (f *feed) fill() {
 func (f *feed) tick(n int) {
 	if n%slowTicks == 0 {
 		f.s.opts.Live.Turn(f.now())
+		f.s.tel.age.Set(f.s.opts.Health().LiveAge.Seconds())
 	}
 	dirty := map[string]bool{}
 	kpi := false

@@ -39,7 +39,8 @@ type Refused struct {
 
 // Health is how the stages behind the dashboard fare.
 type Health struct {
-	JournalLag time.Duration // between now and the newest applied block, while one is due
+	LiveAge    time.Duration // since the newest block was applied to the live values
+	JournalLag time.Duration // from that block's being durable to its being applied
 	StoreLag   time.Duration // oldest reading that is not in the database yet
 	StoreUp    bool
 	Held       string // why nothing can be made durable, or ""

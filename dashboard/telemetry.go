@@ -21,7 +21,7 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 			Name: "vonglau_dashboard_tick_seconds", Help: "Time to publish one tick of live state.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12),
 		}),
 		age: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "vonglau_dashboard_live_age_seconds", Help: "Age of the newest value on the wall, from its arrival.",
+			Name: "vonglau_dashboard_live_age_seconds", Help: "Time since the newest block of readings reached the live values.",
 		}),
 	}
 	if reg != nil {

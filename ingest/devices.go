@@ -21,6 +21,8 @@ import (
 const (
 	maxDevices       = 10_000 // further ones are refused and counted, but not listed
 	maxDeviceMetrics = 32
+	maxKept          = 200              // newest readings of one device, taken when it is adopted
+	maxKeptInAll     = 50_000           // of all devices; beyond it further ones are refused only
 	deviceWrite      = 30 * time.Second // between two writes of one device
 )
 
@@ -45,12 +47,14 @@ type Devices struct {
 	mu    sync.Mutex // guards list
 	list  map[string]*Device
 	wrote map[string]time.Time // last write, by id; a zero time marks a new one
+	kept  map[string][]metrics.Reading
+	total int // readings in kept
 }
 
 // NewDevices loads the devices that wait. The buckets hold those and the
 // adopted stations.
 func NewDevices(ctx context.Context, waiting, adopted *journal.Bucket, log *slog.Logger) (*Devices, error) {
-	d := &Devices{waiting: waiting, adopted: adopted, log: log, tel: newTelemetry(nil), list: map[string]*Device{}, wrote: map[string]time.Time{}}
+	d := &Devices{waiting: waiting, adopted: adopted, log: log, tel: newTelemetry(nil), list: map[string]*Device{}, wrote: map[string]time.Time{}, kept: map[string][]metrics.Reading{}}
 	all, err := waiting.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("new devices: %w", err)
@@ -84,6 +88,26 @@ func (d *Devices) saw(r metrics.Reading, source string, now metrics.Millis) {
 	if _, known := dev.Metrics[r.Metric]; known || len(dev.Metrics) < maxDeviceMetrics {
 		dev.Metrics[strings.Clone(r.Metric)] = r.Value
 	}
+	d.keep(dev.ID, r, now)
+}
+
+// keep holds a device's newest readings for its adoption. Without a time of its
+// own a reading is as old as its arrival.
+func (d *Devices) keep(id string, r metrics.Reading, now metrics.Millis) {
+	kept := d.kept[id]
+	if len(kept) >= maxKept {
+		kept = slices.Delete(kept, 0, 1)
+		d.total--
+	}
+	if d.total >= maxKeptInAll {
+		return
+	}
+	r.Station, r.Metric, r.ID = id, strings.Clone(r.Metric), strings.Clone(r.ID)
+	if r.ObservedAt == 0 {
+		r.ObservedAt = now
+	}
+	d.kept[id] = append(kept, r)
+	d.total++
 }
 
 // List is a copy of all devices that wait, newest first.
@@ -107,7 +131,8 @@ func (dev *Device) clone() Device {
 }
 
 // Adopt makes the station part of the catalogue. The caller has checked it
-// against the catalogue.
+// against the catalogue. What the device has sent lately is handed to Run's take
+// as soon as the catalogue knows the station.
 func (d *Devices) Adopt(ctx context.Context, s metrics.Station) error {
 	value, err := json.Marshal(s)
 	if err != nil {
@@ -116,7 +141,17 @@ func (d *Devices) Adopt(ctx context.Context, s metrics.Station) error {
 	if err := d.adopted.Put(ctx, s.ID, value); err != nil {
 		return fmt.Errorf("adopt %s: %w", s.ID, err)
 	}
-	return d.forget(ctx, s.ID)
+	return nil
+}
+
+// release hands over a device's kept readings.
+func (d *Devices) release(id string) []metrics.Reading {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	kept := d.kept[id]
+	delete(d.kept, id)
+	d.total -= len(kept)
+	return kept
 }
 
 func (d *Devices) forget(ctx context.Context, id string) error {
@@ -131,9 +166,9 @@ func (d *Devices) forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// Run writes new and changed devices to their bucket and forgets those that the
-// catalogue knows by now, until ctx ends.
-func (d *Devices) Run(ctx context.Context, catalogue func() *metrics.Catalogue) error {
+// Run writes new and changed devices to their bucket, and gives those that the
+// catalogue knows by now over to take, with what they sent lately, until ctx ends.
+func (d *Devices) Run(ctx context.Context, catalogue func() *metrics.Catalogue, take func(context.Context, []metrics.Reading) error) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -141,14 +176,14 @@ func (d *Devices) Run(ctx context.Context, catalogue func() *metrics.Catalogue) 
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			if err := d.flush(ctx, catalogue(), now); err != nil && ctx.Err() == nil {
+			if err := d.flush(ctx, catalogue(), now, take); err != nil && ctx.Err() == nil {
 				d.log.Warn("new devices were not written", "error", err)
 			}
 		}
 	}
 }
 
-func (d *Devices) flush(ctx context.Context, c *metrics.Catalogue, now time.Time) error {
+func (d *Devices) flush(ctx context.Context, c *metrics.Catalogue, now time.Time, take func(context.Context, []metrics.Reading) error) error {
 	var known []string
 	due := map[string]Device{}
 	d.mu.Lock()
@@ -162,6 +197,11 @@ func (d *Devices) flush(ctx context.Context, c *metrics.Catalogue, now time.Time
 	}
 	d.mu.Unlock()
 	for _, id := range known {
+		if kept := d.release(id); len(kept) > 0 {
+			if err := take(ctx, kept); err != nil {
+				return err
+			}
+		}
 		if err := d.forget(ctx, id); err != nil {
 			return err
 		}

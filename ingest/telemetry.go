@@ -20,7 +20,7 @@ type telemetry struct {
 }
 
 // Sources are the ways in, as instruments and refusals name them.
-var Sources = []string{"mqtt", "http", "kpi", "camera"}
+var Sources = []string{"mqtt", "http", "kpi", "camera", "device"}
 
 func newTelemetry(reg prometheus.Registerer) *telemetry {
 	t := &telemetry{

@@ -201,7 +201,12 @@ func (a *app) startDoor(ctx context.Context) error {
 		Refusals: a.refusals, Devices: a.devices, Log: a.log, Registerer: a.reg,
 	})
 	a.stops.start("refusals", a.fatal, a.refusals.Run)
-	a.stops.start("new devices", a.fatal, func(ctx context.Context) error { return a.devices.Run(ctx, a.current) })
+	a.stops.start("new devices", a.fatal, func(ctx context.Context) error {
+		return a.devices.Run(ctx, a.current, func(ctx context.Context, readings []metrics.Reading) error {
+			_, _, err := a.door.Take(ctx, "device", readings)
+			return err
+		})
+	})
 	a.stops.start("door", a.fatal, a.door.Run)
 	return nil
 }

@@ -28,6 +28,7 @@ type follower struct {
 	path    string // of the checkpoint
 
 	applied atomic.Uint64 // sequence of the newest block that was applied
+	at      atomic.Int64  // Unix ms of that
 	delay   atomic.Int64  // ms between the newest block's being durable and applied
 	gap     atomic.Bool   // windows are incomplete until the database refills them
 }
@@ -40,6 +41,7 @@ const (
 func (a *app) startLive(ctx context.Context) error {
 	a.live = live.New(a.current, a.reg)
 	f := &follower{journal: a.journal, live: a.live, log: a.log.With("component", "live"), path: filepath.Join(a.cfg.Data, "live.checkpoint")}
+	f.at.Store(time.Now().UnixMilli())
 	a.follower = f
 	first, last, err := a.journal.Span(ctx, journal.Readings)
 	if err != nil {
@@ -87,6 +89,7 @@ func (f *follower) run(ctx context.Context, last uint64, caughtUp chan struct{})
 		now := time.Now()
 		f.live.Apply(readings, metrics.MillisOf(now))
 		f.applied.Store(rec.Seq)
+		f.at.Store(now.UnixMilli())
 		f.delay.Store(now.Sub(rec.Time).Milliseconds())
 		if last != 0 && rec.Seq >= last {
 			close(caughtUp)

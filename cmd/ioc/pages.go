@@ -66,6 +66,7 @@ func (a *app) push(ctx context.Context, readings []metrics.Reading) (int, []dash
 func (a *app) health() dashboard.Health {
 	now := time.Now()
 	return dashboard.Health{
+		LiveAge:    now.Sub(time.UnixMilli(a.follower.at.Load())),
 		JournalLag: time.Duration(a.follower.delay.Load()) * time.Millisecond,
 		StoreLag:   a.store.lag(now), StoreUp: a.store.up.Load(), Held: a.journal.HeldBack(),
 	}

@@ -1,0 +1,304 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"vonglau/ingest"
+	"vonglau/ingest/journal"
+	"vonglau/ingest/payload"
+	"vonglau/metrics"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var now = time.Date(2026, 7, 1, 8, 0, 0, 0, metrics.Civil)
+
+// house is a door with a real journal behind it.
+type house struct {
+	t         *testing.T
+	door      *ingest.Door
+	refusals  *ingest.Refusals
+	devices   *ingest.Devices
+	catalogue *metrics.Catalogue
+	reg       *prometheus.Registry
+
+	mu     sync.Mutex // guards below
+	stuck  chan struct{}
+	blocks [][]metrics.Reading
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	low, high := 0.0, 60.0
+	c, faults := metrics.NewCatalogue(metrics.Source{
+		Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}}},
+		Metrics: []metrics.Metric{
+			{ID: "rain", Name: metrics.Text{Vi: "Mưa"}, Domain: "weather", Kind: metrics.Total, Min: &low, Max: &high, ValidFor: 10 * time.Minute, MaxLate: 30 * 24 * time.Hour},
+			{ID: "wind", Name: metrics.Text{Vi: "Gió"}, Domain: "weather", Kind: metrics.Gauge, ValidFor: 10 * time.Minute},
+		},
+		Stations: []metrics.Station{{ID: "A", Name: metrics.Text{Vi: "A"}, Unit: "15", Metrics: []string{"rain"}}},
+	})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir()}, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	producer, err := j.Producer(t.Context(), journal.Readings, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := j.Bucket(t.Context(), "waiting", journal.BucketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopted, err := j.Bucket(t.Context(), "adopted", journal.BucketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, catalogue: c, reg: prometheus.NewRegistry()}
+	if h.devices, err = ingest.NewDevices(t.Context(), waiting, adopted, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	h.refusals = ingest.NewRefusals(nil, slog.New(slog.DiscardHandler))
+	plain, err := payload.Mapping{Topic: "lc/{station}/{metric}", Format: "plain"}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	json, err := payload.Mapping{Topic: "tram/{station}", Format: "json", Time: "ts", Values: map[string]string{"rain": "mua"}}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.door = ingest.NewDoor(ingest.Options{
+		Catalogue: func() *metrics.Catalogue { h.mu.Lock(); defer h.mu.Unlock(); return h.catalogue },
+		Append: func(ctx context.Context, block []byte) (uint64, error) {
+			h.mu.Lock()
+			stuck := h.stuck
+			h.mu.Unlock()
+			if stuck != nil {
+				select {
+				case <-stuck:
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				}
+			}
+			readings, err := journal.DecodeBlock(block)
+			if err != nil {
+				return 0, err
+			}
+			h.mu.Lock()
+			h.blocks = append(h.blocks, readings)
+			h.mu.Unlock()
+			return producer.Append(ctx, block)
+		},
+		Decoders: []*payload.Decoder{plain, json}, Refusals: h.refusals, Devices: h.devices,
+		Registerer: h.reg, Now: func() time.Time { return now },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.door.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return h
+}
+
+// send offers a message and waits until it is settled.
+func (h *house) send(topic, body string) {
+	h.t.Helper()
+	settled := make(chan struct{})
+	if err := h.door.Offer(h.t.Context(), ingest.Message{Source: "mqtt", Topic: topic, Body: []byte(body), Settle: func() { close(settled) }}); err != nil {
+		h.t.Fatal(err)
+	}
+	select {
+	case <-settled:
+	case <-time.After(10 * time.Second):
+		h.t.Fatalf("%s was never settled", topic)
+	}
+}
+
+func (h *house) taken() (all []metrics.Reading) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, b := range h.blocks {
+		all = append(all, b...)
+	}
+	return all
+}
+
+func TestSettledOnlyAfterDurable(t *testing.T) {
+	h := newHouse(t)
+	h.stuck = make(chan struct{})
+	settled := make(chan struct{})
+	if err := h.door.Offer(t.Context(), ingest.Message{Source: "mqtt", Topic: "lc/A/rain", Body: []byte("1.5"), Settle: func() { close(settled) }}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-settled:
+		t.Fatal("settled before its block was durable")
+	case <-time.After(50 * time.Millisecond): // nothing signals that something does not happen
+	}
+	close(h.stuck)
+	<-settled
+	want := metrics.Reading{Station: "A", Metric: "rain", ObservedAt: metrics.MillisOf(now), ReceivedAt: metrics.MillisOf(now), Value: 1.5}
+	if got := h.taken(); len(got) != 1 || got[0] != want {
+		t.Fatalf("taken %+v", got)
+	}
+}
+
+// Every refusal is named and counted, and settles its message: sending it again
+// would not help.
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		topic, body string
+		reason      metrics.Reason
+	}{
+		"out of range":    {"lc/A/rain", "900", metrics.OutOfRange},
+		"below range":     {"lc/A/rain", "-1", metrics.OutOfRange},
+		"not a number":    {"lc/A/rain", "NaN", metrics.NotFinite},
+		"unknown station": {"lc/B/rain", "1", metrics.UnknownStation},
+		"unknown metric":  {"lc/A/snow", "1", metrics.UnknownMetric},
+		"not measured":    {"lc/A/wind", "1", metrics.NotMeasured},
+		"clock in 2036":   {"tram/A", `{"ts":"2036-02-07T06:28:16Z","mua":1}`, metrics.ClockAhead},
+		"clock in 1970":   {"tram/A", `{"ts":"1970-01-01T00:00:00Z","mua":1}`, metrics.TooOld},
+		"malformed":       {"tram/A", `{"ts":`, metrics.BadFormat},
+		"no mapping":      {"elsewhere", "1", metrics.Unmapped},
+		"ten megabytes":   {"tram/A", strings.Repeat("x", 10<<20), metrics.TooLarge},
+		"not UTF-8":       {"tram/A", "{\"mua\":\"\xff\xfe\"}", metrics.BadEncoding},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.send(c.topic, c.body)
+			if n := h.refusals.Counts()["mqtt"][c.reason]; n != 1 {
+				t.Errorf("counted %v", h.refusals.Counts())
+			}
+			last := h.refusals.Last(10)
+			if len(last) != 1 || last[0].Reason != c.reason || last[0].Detail == "" || last[0].Topic != c.topic || len(last[0].Payload) > 300 {
+				t.Errorf("kept %+v", last)
+			}
+			if got := h.taken(); len(got) != 0 {
+				t.Errorf("taken all the same: %+v", got)
+			}
+			if n, err := testutil.GatherAndCount(h.reg, "vonglau_ingest_refused_total"); err != nil || n == 0 {
+				t.Errorf("no instrument: %v", err)
+			}
+		})
+	}
+}
+
+func TestRetainedWithoutTimeIsRefused(t *testing.T) {
+	h := newHouse(t)
+	settled := make(chan struct{})
+	err := h.door.Offer(t.Context(), ingest.Message{Source: "mqtt", Topic: "lc/A/rain", Body: []byte("1"), Retained: true, Settle: func() { close(settled) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-settled
+	if h.refusals.Counts()["mqtt"][metrics.Undated] != 1 {
+		t.Errorf("%v", h.refusals.Counts())
+	}
+}
+
+func TestLateIsMarked(t *testing.T) {
+	h := newHouse(t)
+	h.send("tram/A", `{"ts":"`+now.Add(-time.Hour).Format(time.RFC3339)+`","mua":1}`)
+	if got := h.taken(); len(got) != 1 || got[0].Quality != metrics.Late {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// A full queue holds the source back; it neither grows nor drops.
+func TestFullQueueHoldsBack(t *testing.T) {
+	h := newHouse(t)
+	h.stuck = make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	offered := 0
+	for ; offered < 200_000; offered++ {
+		bound, stop := context.WithTimeout(ctx, 200*time.Millisecond)
+		err := h.door.Offer(bound, ingest.Message{Source: "mqtt", Topic: "lc/A/rain", Body: []byte("1")})
+		stop()
+		if errors.Is(err, context.DeadlineExceeded) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if offered > 3*journal.MaxBlockRows {
+		t.Errorf("%d readings were queued", offered)
+	}
+	close(h.stuck)
+	h.send("lc/A/rain", "2") // the door goes on
+}
+
+func TestTakeTellsEachRefusal(t *testing.T) {
+	h := newHouse(t)
+	at := metrics.MillisOf(now)
+	taken, refused, err := h.door.Take(t.Context(), "http", []metrics.Reading{
+		{Station: "A", Metric: "rain", ObservedAt: at, Value: 1},
+		{Station: "A", Metric: "rain", ObservedAt: at, Value: math.Inf(1)},
+		{Station: "Z", Metric: "rain", ObservedAt: at, Value: 1},
+	})
+	if err != nil || taken != 1 || len(refused) != 2 || refused[0].Index != 1 || refused[0].Reason != metrics.NotFinite || refused[1].Reason != metrics.UnknownStation {
+		t.Fatalf("taken %d, refused %+v, %v", taken, refused, err)
+	}
+}
+
+// An unknown station waits, is adopted, and what it sent lately is taken.
+func TestNewDeviceIsAdopted(t *testing.T) {
+	h := newHouse(t)
+	for _, v := range []string{"1", "2"} {
+		h.send("lc/NEW-1/rain", v)
+	}
+	list := h.devices.List()
+	if len(list) != 1 || list[0].ID != "NEW-1" || list[0].Count != 2 || list[0].Metrics["rain"] != 2 {
+		t.Fatalf("%+v", list)
+	}
+	station := metrics.Station{ID: "NEW-1", Name: metrics.Text{Vi: "Mới"}, Unit: "15", Metrics: []string{"rain"}}
+	if err := h.devices.Adopt(t.Context(), station); err != nil {
+		t.Fatal(err)
+	}
+	c, faults := h.catalogue.With([]metrics.Station{station})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	h.mu.Lock()
+	h.catalogue = c
+	h.mu.Unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	took := make(chan []metrics.Reading, 1)
+	done := make(chan error, 1)
+	go func() {
+		done <- h.devices.Run(ctx, func() *metrics.Catalogue { return c }, func(_ context.Context, rs []metrics.Reading) error {
+			took <- rs
+			return nil
+		})
+	}()
+	select {
+	case rs := <-took:
+		// Both came in the same millisecond of the test's clock, undated.
+		if len(rs) != 2 || rs[1].Value != 2 {
+			t.Errorf("taken on adoption: %+v", rs)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("what the device sent was not taken")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if left := h.devices.List(); len(left) != 0 {
+		t.Errorf("still waiting: %+v", left)
+	}
+}
