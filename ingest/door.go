@@ -89,26 +89,30 @@ func NewDoor(opts Options) *Door {
 func (d *Door) Offer(ctx context.Context, m Message) error {
 	d.tel.messages.WithLabelValues(m.Source).Inc()
 	var buf [16]metrics.Reading
-	readings, err := d.decode(buf[:0], m)
+	now := metrics.MillisOf(d.opts.Now())
+	readings, err := d.decode(buf[:0], m, now)
 	if err != nil {
 		d.refuse(m, err)
 	}
-	return d.enqueue(ctx, m.Source, d.admit(readings, m), m.Settle)
+	return d.enqueue(ctx, m.Source, d.admit(readings, m, now), m.Settle)
 }
 
 // decode finds the mapping of the message's topic and applies it.
-func (d *Door) decode(readings []metrics.Reading, m Message) ([]metrics.Reading, error) {
+func (d *Door) decode(readings []metrics.Reading, m Message, now metrics.Millis) ([]metrics.Reading, error) {
+	if m.Retained {
+		now = 0 // nobody knows how old it is
+	}
 	for _, dec := range d.opts.Decoders {
-		if _, ok := dec.Match(m.Topic); ok {
-			return dec.Decode(readings, m.Topic, m.Body)
+		if from, ok := dec.Match(m.Topic); ok {
+			return dec.DecodeFrom(readings, from, m.Body, now)
 		}
 	}
 	return readings, metrics.Refuse(metrics.Unmapped, "topic", m.Topic, "no mapping of the configuration fits it")
 }
 
 // admit validates the readings in place and returns the good ones.
-func (d *Door) admit(readings []metrics.Reading, m Message) []metrics.Reading {
-	c, now := d.opts.Catalogue(), metrics.MillisOf(d.opts.Now())
+func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis) []metrics.Reading {
+	c := d.opts.Catalogue()
 	good := readings[:0]
 	for _, r := range readings {
 		dated := r.ObservedAt != 0
@@ -129,6 +133,12 @@ func (d *Door) admit(readings []metrics.Reading, m Message) []metrics.Reading {
 }
 
 func (d *Door) refuse(m Message, err error) {
+	if rows, ok := errors.AsType[*payload.Partial](err); ok {
+		for _, refusal := range rows.Refused {
+			d.opts.Refusals.Add(m.Source, m.Topic, m.Body, refusal)
+		}
+		return
+	}
 	refusal, ok := errors.AsType[*metrics.Refusal](err)
 	if !ok {
 		refusal = metrics.Refuse(metrics.BadFormat, "", "", "%v", err)

@@ -74,11 +74,11 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h.refusals = ingest.NewRefusals(nil, slog.New(slog.DiscardHandler))
-	plain, err := payload.Mapping{Topic: "lc/{station}/{metric}", Format: "plain"}.Compile()
+	plain, err := payload.Mapping{Topic: "lc/{station}/{metric}", Format: "plain"}.Compile(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	json, err := payload.Mapping{Topic: "tram/{station}", Format: "json", Time: "ts", Values: map[string]string{"rain": "mua"}}.Compile()
+	json, err := payload.Mapping{Topic: "tram/{station}", Format: "json", Time: "ts", Values: map[string]payload.Value{"rain": {Path: "mua"}}}.Compile(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

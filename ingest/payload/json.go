@@ -1,51 +1,63 @@
 package payload
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
-	"unsafe"
 
 	"vonglau/metrics"
 )
 
-// jsonForm is a compiled JSON mapping: a tree of the paths that are read, so
+// jsonForm is a compiled JSON mapping: trees of the paths that are read, so
 // that one pass over the bytes finds all of them and allocates nothing.
 type jsonForm struct {
-	root    jsonNode
-	paths   []string // by slot, for messages
-	metrics []string // slot i is metric i for i < len(metrics)
+	root        jsonNode
+	row         jsonNode     // with rows: the paths relative to one element
+	paths       []string     // by slot, for messages
+	ofRow       []bool       // by slot: it stands in the row
+	metrics     []string     // slot i is metric i for i < len(metrics)
+	conversions []conversion // by metric
 
-	station, time, revision, quality, id int // slots, -1: not mapped
-	parseTime                            func(jsonToken) (metrics.Millis, error)
+	rows, station, time, revision, quality, id int // slots, -1: not mapped
+	parseTime                                  timeParser
 }
 
-// jsonNode is one key (or array index) of the tree.
+// jsonNode is one key (or array index) of a tree.
 type jsonNode struct {
 	key      string
-	slot     int // -1: not a leaf
+	slot     int  // -1: not a leaf
+	must     bool // keys that end with _ must be understood (SenML)
 	children []jsonNode
 }
 
-// jsonToken is a scalar's bytes, unquoted but not unescaped.
+// jsonToken is a value's bytes: a scalar's unquoted but not unescaped, an
+// object's or array's as they stand.
 type jsonToken struct {
 	text    []byte
 	present bool
 	quoted  bool
 	escaped bool
 	null    bool
+	nested  bool // an object or an array
+	literal bool // true or false, read as 1 or 0
 }
 
 const maxSlots = 64
 
-func compileJSON(m Mapping) (*jsonForm, error) {
-	f := &jsonForm{root: jsonNode{slot: -1}, metrics: metricIDs(m.Values)}
+// document is the path of the document itself, and with a dot behind it the
+// start of paths that rows share.
+const document = "$"
+
+func compileJSON(m Mapping, conversions map[string]conversion) (*jsonForm, error) {
+	f := &jsonForm{root: jsonNode{slot: -1}, row: jsonNode{slot: -1}, rows: -1, metrics: metricIDs(m.Values)}
+	inRows := m.Rows != ""
 	for _, id := range f.metrics {
-		if _, err := f.add("values."+id, m.Values[id]); err != nil {
+		if _, err := f.add("values."+id, m.Values[id].Path, inRows); err != nil {
 			return nil, err
 		}
+		f.conversions = append(f.conversions, conversions[id])
 	}
 	var err error
 	for _, extra := range []struct {
@@ -59,30 +71,38 @@ func compileJSON(m Mapping) (*jsonForm, error) {
 		if extra.path == "" {
 			continue
 		}
-		if *extra.slot, err = f.add(extra.key, extra.path); err != nil {
+		if *extra.slot, err = f.add(extra.key, extra.path, inRows); err != nil {
 			return nil, err
 		}
 	}
-	switch m.TimeFormat {
-	case "", "rfc3339":
-		f.parseTime = timeRFC3339
-	case "unix_s":
-		f.parseTime = func(t jsonToken) (metrics.Millis, error) { return timeUnix(t, 1000) }
-	case "unix_ms":
-		f.parseTime = func(t jsonToken) (metrics.Millis, error) { return timeUnix(t, 1) }
-	default:
-		return nil, fmt.Errorf("time_format: %q is not rfc3339, unix_s or unix_ms", m.TimeFormat)
+	if m.Rows == document {
+		if len(f.root.children) > 0 {
+			return nil, fmt.Errorf("rows: is the whole document, so no path can start with %q", document+".")
+		}
+		f.rows = len(f.paths)
+		f.root.slot = f.rows
+		f.paths, f.ofRow = append(f.paths, document), append(f.ofRow, false)
+	} else if inRows {
+		if f.rows, err = f.add("rows", m.Rows, false); err != nil {
+			return nil, err
+		}
 	}
-	return f, nil
+	f.parseTime, err = compileTime(m.TimeFormat)
+	return f, err
 }
 
-// add puts a dotted path into the tree and returns its slot.
-func (f *jsonForm) add(key, path string) (int, error) {
-	if len(f.paths) == maxSlots {
-		return 0, fmt.Errorf("values: more than %d fields", maxSlots)
+// add puts a dotted path into its tree and returns its slot.
+func (f *jsonForm) add(key, path string, inRows bool) (int, error) {
+	if len(f.paths) == maxSlots-1 { // one is left for rows
+		return 0, fmt.Errorf("values: more than %d fields", maxSlots-1)
 	}
-	node := &f.root
-	for part := range strings.SplitSeq(path, ".") {
+	node, rest := &f.root, path
+	if shared, ok := strings.CutPrefix(path, document+"."); ok {
+		rest, inRows = shared, false
+	} else if inRows {
+		node = &f.row
+	}
+	for part := range strings.SplitSeq(rest, ".") {
 		if part == "" {
 			return 0, fmt.Errorf("%s: %q is not a path like climate.temperature", key, path)
 		}
@@ -100,7 +120,7 @@ func (f *jsonForm) add(key, path string) (int, error) {
 		return 0, fmt.Errorf("%s: the path %q is used twice", key, path)
 	}
 	node.slot = len(f.paths)
-	f.paths = append(f.paths, path)
+	f.paths, f.ofRow = append(f.paths, path), append(f.ofRow, inRows)
 	return node.slot, nil
 }
 
@@ -116,30 +136,70 @@ func (n *jsonNode) child(key string) *jsonNode {
 // decode is the Decoder's function for JSON.
 func (f *jsonForm) decode(readings []metrics.Reading, from metrics.Reading, body []byte) ([]metrics.Reading, error) {
 	if !utf8.Valid(body) {
-		return readings, metrics.Refuse(metrics.BadEncoding, "payload", strconv.Quote(string(body[:min(len(body), 40)])), "not UTF-8")
+		return readings, notUTF8(body)
 	}
 	s := scanners.Get().(*jsonScanner)
-	defer s.release()
+	defer s.release(len(f.paths))
 	s.data = body
 	if !s.document(&f.root) {
 		return readings, metrics.Refuse(metrics.BadFormat, "payload", s.excerpt(), "not JSON at byte %d: %s", s.pos, s.fault)
 	}
-	found := s.found[:len(f.paths)]
+	if f.rows < 0 {
+		return f.read(readings, from, s.found[:len(f.paths)])
+	}
+	return f.readRows(readings, from, s)
+}
+
+// readRows reads the elements of the array. A bad row does not spoil its
+// neighbours.
+func (f *jsonForm) readRows(readings []metrics.Reading, from metrics.Reading, s *jsonScanner) ([]metrics.Reading, error) {
+	array := s.found[f.rows]
+	if !array.nested || array.text[0] != '[' {
+		return readings, metrics.Refuse(metrics.MissingField, f.paths[f.rows], excerpt(array.text), "an array of readings is expected")
+	}
+	var refused []*metrics.Refusal
+	rows := 0
+	for s.enterRows(array.text); s.nextRow(&f.row); rows++ {
+		var err error
+		kept := len(readings)
+		if readings, err = f.read(readings, from, s.found[:len(f.paths)]); err != nil {
+			readings = readings[:kept]
+			refusal, _ := errors.AsType[*metrics.Refusal](err)
+			refusal.Field = f.paths[f.rows] + "." + strconv.Itoa(rows) + "." + refusal.Field
+			refused = append(refused, refusal)
+		}
+		for slot, of := range f.ofRow {
+			if of {
+				s.found[slot] = jsonToken{}
+			}
+		}
+	}
+	if rows == 0 {
+		return readings, metrics.Refuse(metrics.MissingField, f.paths[f.rows], "[]", "the array of readings is empty")
+	}
+	return readings, partial(refused)
+}
+
+// read makes the readings of one document or row.
+func (f *jsonForm) read(readings []metrics.Reading, from metrics.Reading, found []jsonToken) ([]metrics.Reading, error) {
 	if err := f.common(&from, found); err != nil {
 		return readings, err
 	}
 	any := false
 	for i, metric := range f.metrics {
-		token := found[i]
+		token := &found[i]
 		if !token.present || token.null {
 			continue // a station sends what it measures; a field that is not there says nothing
 		}
 		any = true
-		v, err := number(token.string(), f.paths[i])
+		if token.nested {
+			return readings, metrics.Refuse(metrics.BadValue, f.paths[i], excerpt(token.text), "a number is expected")
+		}
+		v, err := number(view(token.text), f.paths[i])
 		if err != nil {
 			return readings, err
 		}
-		from.Metric, from.Value = metric, v
+		from.Metric, from.Value = metric, f.conversions[i].apply(v)
 		readings = append(readings, from)
 	}
 	if !any {
@@ -148,10 +208,10 @@ func (f *jsonForm) decode(readings []metrics.Reading, from metrics.Reading, body
 	return readings, nil
 }
 
-// common reads what all readings of a payload share.
+// common reads what all readings of a document or row share.
 func (f *jsonForm) common(from *metrics.Reading, found []jsonToken) (err error) {
 	at := func(slot int) (jsonToken, bool) {
-		if slot < 0 || !found[slot].present || found[slot].null {
+		if slot < 0 || !found[slot].present || found[slot].null || found[slot].nested {
 			return jsonToken{}, false
 		}
 		return found[slot], true
@@ -167,23 +227,23 @@ func (f *jsonForm) common(from *metrics.Reading, found []jsonToken) (err error) 
 		if !ok {
 			return metrics.Refuse(metrics.MissingField, f.paths[f.time], "", "the observation time is missing")
 		}
-		if from.ObservedAt, err = f.parseTime(t); err != nil {
-			return metrics.Refuse(metrics.BadValue, f.paths[f.time], t.string(), "%v", err)
+		if from.ObservedAt, err = f.parseTime(view(t.text)); err != nil {
+			return metrics.Refuse(metrics.BadValue, f.paths[f.time], string(t.text), "%v", err)
 		}
 		if from.ObservedAt == 0 {
 			from.ObservedAt = 1 // a clock at its epoch is a wrong time, not a missing one
 		}
 	}
 	if t, ok := at(f.revision); ok {
-		n, err := strconv.ParseUint(t.string(), 10, 32)
+		n, err := strconv.ParseUint(view(t.text), 10, 32)
 		if err != nil {
-			return metrics.Refuse(metrics.BadValue, f.paths[f.revision], t.string(), "a revision is a whole number from 0")
+			return metrics.Refuse(metrics.BadValue, f.paths[f.revision], string(t.text), "a revision is a whole number from 0")
 		}
 		from.Revision = uint32(n)
 	}
 	if t, ok := at(f.quality); ok {
-		if from.Quality, err = metrics.ParseQuality(t.string()); err != nil {
-			return metrics.Refuse(metrics.BadValue, f.paths[f.quality], t.string(), "%v", err)
+		if from.Quality, err = metrics.ParseQuality(view(t.text)); err != nil {
+			return metrics.Refuse(metrics.BadValue, f.paths[f.quality], string(t.text), "%v", err)
 		}
 	}
 	if t, ok := at(f.id); ok {
@@ -192,8 +252,9 @@ func (f *jsonForm) common(from *metrics.Reading, found []jsonToken) (err error) 
 	return nil
 }
 
-// string views the token's bytes; it must not outlive the payload.
-func (t jsonToken) string() string { return unsafe.String(unsafe.SliceData(t.text), len(t.text)) }
+func excerpt(text []byte) string {
+	return strings.ToValidUTF8(string(text[:min(len(text), 60)]), "")
+}
 
 // unescaped is a copy of the token that may be kept.
 func (t jsonToken) unescaped() string {
@@ -205,20 +266,4 @@ func (t jsonToken) unescaped() string {
 		return string(t.text) // surrogate pairs: an id with them is refused as unknown, as it stands
 	}
 	return s
-}
-
-func timeRFC3339(t jsonToken) (metrics.Millis, error) {
-	at, err := time.Parse(time.RFC3339Nano, t.string())
-	if err != nil {
-		return 0, fmt.Errorf("not a time like 2026-07-01T07:00:00+07:00")
-	}
-	return metrics.MillisOf(at), nil
-}
-
-func timeUnix(t jsonToken, scale float64) (metrics.Millis, error) {
-	v, err := strconv.ParseFloat(t.string(), 64)
-	if err != nil || v < -1e15 || v > 1e15 {
-		return 0, fmt.Errorf("not a Unix time")
-	}
-	return metrics.Millis(v * scale), nil
 }

@@ -19,8 +19,11 @@ type jsonScanner struct {
 // frame to keep.
 var scanners = sync.Pool{New: func() any { return new(jsonScanner) }}
 
-func (s *jsonScanner) release() {
-	*s = jsonScanner{}
+// release gives the scanner back with its first used slots emptied: clearing all
+// would cost more than the scan of a short payload.
+func (s *jsonScanner) release(used int) {
+	clear(s.found[:used])
+	s.data, s.pos, s.depth, s.fault = nil, 0, 0, ""
 	scanners.Put(s)
 }
 
@@ -70,10 +73,15 @@ func (s *jsonScanner) value(node *jsonNode) bool {
 	}
 	var token jsonToken
 	switch c := s.data[s.pos]; {
-	case c == '{':
-		return s.object(node)
-	case c == '[':
-		return s.array(node)
+	case c == '{' || c == '[':
+		start := s.pos
+		if c == '{' && !s.object(node) || c == '[' && !s.array(node) {
+			return false
+		}
+		if node == nil || node.slot < 0 {
+			return true
+		}
+		token = jsonToken{text: s.data[start:s.pos], present: true, nested: true}
 	case c == '"':
 		text, escaped, ok := s.text()
 		if !ok {
@@ -87,9 +95,9 @@ func (s *jsonScanner) value(node *jsonNode) bool {
 		}
 		token = jsonToken{text: s.data[start:s.pos], present: true}
 	case s.literal("true"):
-		token = jsonToken{text: trueText, present: true}
+		token = jsonToken{text: trueText, present: true, literal: true}
 	case s.literal("false"):
-		token = jsonToken{text: falseText, present: true}
+		token = jsonToken{text: falseText, present: true, literal: true}
 	case s.literal("null"):
 		token = jsonToken{present: true, null: true}
 	default:
@@ -136,6 +144,9 @@ func (s *jsonScanner) object(node *jsonNode) bool {
 		key, _, ok := s.text()
 		if !ok {
 			return false
+		}
+		if node != nil && node.must && len(key) > 0 && key[len(key)-1] == '_' {
+			return s.fail("a field that must be understood: " + string(key))
 		}
 		if s.space(); !s.next(':') {
 			return s.fail("a colon is missing")
@@ -289,4 +300,20 @@ func (s *jsonScanner) digits() bool {
 		s.pos++
 	}
 	return s.pos > start
+}
+
+// enterRows goes to the start of an array that was scanned before.
+func (s *jsonScanner) enterRows(array []byte) {
+	s.data, s.pos, s.depth = array, 1, 0
+}
+
+// nextRow scans the next element, with its place in the tree, and reports
+// whether there was one.
+func (s *jsonScanner) nextRow(row *jsonNode) bool {
+	s.space()
+	s.next(',')
+	if s.space(); s.next(']') || s.pos >= len(s.data) {
+		return false
+	}
+	return s.value(row)
 }

@@ -11,16 +11,31 @@ import (
 
 // plain reads a payload that is one bare number. It has no time of its own, so
 // a repeat cannot be told from a second equal observation: at least once.
-func plain(readings []metrics.Reading, from metrics.Reading, body []byte) ([]metrics.Reading, error) {
-	if !utf8.Valid(body) {
-		return readings, metrics.Refuse(metrics.BadEncoding, "payload", strconv.Quote(string(body[:min(len(body), 40)])), "not UTF-8")
+func plain(unit string, unitOf UnitOf) decodeFunc {
+	return func(readings []metrics.Reading, from metrics.Reading, body []byte) ([]metrics.Reading, error) {
+		if !utf8.Valid(body) {
+			return readings, notUTF8(body)
+		}
+		v, err := number(strings.TrimSpace(view(body)), "payload")
+		if err != nil {
+			return readings, err
+		}
+		if unit != "" && unitOf != nil {
+			if to, known := unitOf(from.Metric); known {
+				c, err := convert(unit, to)
+				if err != nil {
+					return readings, metrics.Refuse(metrics.BadValue, "metric", from.Metric, "%v", err)
+				}
+				v = c.apply(v)
+			}
+		}
+		from.Value = v
+		return append(readings, from), nil
 	}
-	v, err := number(strings.TrimSpace(string(body)), "payload")
-	if err != nil {
-		return readings, err
-	}
-	from.Value = v
-	return append(readings, from), nil
+}
+
+func notUTF8(body []byte) *metrics.Refusal {
+	return metrics.Refuse(metrics.BadEncoding, "payload", strconv.Quote(string(body[:min(len(body), 40)])), "not UTF-8")
 }
 
 // number reads a decimal number; field is named in the refusal.

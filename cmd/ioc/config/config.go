@@ -194,8 +194,18 @@ func LoadCatalogue(dir fs.FS, name string, lookup Lookup) (*Config, []Fault) {
 		r.faults = append(r.faults, Fault{r.path(f.List + ".yaml"), line, f.Field + ": " + f.Message})
 	}
 	c := &Config{Catalogue: catalogue, Systems: systems.entries, Rules: rules.entries, Users: users.entries}
+	var unitOf payload.UnitOf // without a catalogue its faults are told first
+	if catalogue != nil {
+		unitOf = func(id string) (string, bool) {
+			m, ok := catalogue.Metric(id)
+			if !ok {
+				return "", false
+			}
+			return m.Unit, true
+		}
+	}
 	for i, m := range mappings.entries {
-		decoder, err := m.Compile()
+		decoder, err := m.Compile(unitOf)
 		if err != nil {
 			r.faults = append(r.faults, mappings.fault(i, err))
 			continue
