@@ -108,6 +108,9 @@ func demo(ctx context.Context, args []string) error {
 		}
 		return err
 	})
+	if !o.quiet {
+		a.stops.start("the story's people", fatal, func(ctx context.Context) error { return playPeople(ctx, a, began, o.speed, say) })
+	}
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause

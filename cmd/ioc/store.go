@@ -21,6 +21,7 @@ type store struct {
 	log *slog.Logger
 	db  atomic.Pointer[clickhouse.Store] // nil until it was reached
 	up  atomic.Bool
+	seq atomic.Uint64 // up to which the database has everything
 	now chan struct{} // capacity 1: the catalogue changed
 
 	settledAt uint64 // run's own: from this commit on, an unclean stop is made good
@@ -191,6 +192,7 @@ func (s *store) follows(rec journal.Record) {
 }
 
 func (s *store) committed(seq uint64) {
+	s.seq.Store(seq)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if seq >= s.settledAt {
