@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"vonglau/dashboard/hub"
 	"vonglau/streams/video"
 )
 
@@ -75,7 +76,7 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 			}
 		}
 	}()
-	if err := s.sendVideo(ctx, conn, viewer); err != nil && ctx.Err() == nil {
+	if err := s.sendVideo(ctx, conn, viewer, r); err != nil && ctx.Err() == nil {
 		sayClose(conn, websocket.CloseTryAgainLater, err.Error())
 	}
 	conn.Close()
@@ -83,11 +84,22 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 	return nil
 }
 
-func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer) error {
+// recheck is how often a video asks whether its viewer may still look.
+const recheck = 5 * time.Second
+
+func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer, r *http.Request) error {
+	checked := time.Now()
 	for {
 		msg, err := viewer.Next(ctx)
 		if err != nil {
 			return err
+		}
+		if now := time.Now(); now.Sub(checked) > recheck {
+			checked = now
+			if _, ok := s.principal(r, now); !ok {
+				sayClose(conn, hub.CloseSignIn, "the session or the wall was revoked")
+				return nil
+			}
 		}
 		kind := websocket.BinaryMessage
 		if msg.Text {

@@ -6,20 +6,36 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"vonglau/dashboard/hub"
 	"vonglau/metrics"
 )
 
-// owner names a session towards the hub without telling its token.
+// ownerLength is how much of a token's hash names its owner.
+const ownerLength = 16
+
+// owner names a session or a wall towards the hub without telling its token: the
+// beginning of the hash that access keeps it under.
 func owner(token string) string {
 	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:])[:ownerLength]
+}
+
+// ownerOf names whoever the request is granted to: a session that has ended does
+// not name a wall's connection.
+func (s *Server) ownerOf(r *http.Request) string {
+	if token := cookieOf(r, sessionCookie); token != "" {
+		if _, ok := s.opts.Access.Check(token, time.Now()); ok {
+			return owner(token)
+		}
+	}
+	return owner(cookieOf(r, wallCookie))
 }
 
 // liveSocket carries the live topics. Each topic is checked when it is subscribed.
 func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) error {
-	s.opts.Hub.Serve(w, r, owner(tokenOf(r)), func(topic string) error {
+	s.opts.Hub.Serve(w, r, s.ownerOf(r), func(topic string) error {
 		_, err := s.topic(a, topic)
 		return err
 	})

@@ -25,9 +25,10 @@ func (s *Server) pages() {
 		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(data))
 	}
 	s.mux.HandleFunc("GET /login", index)
-	for _, pattern := range []string{"GET /wall", "GET /district/{scope}", "GET /explore", "GET /devices"} {
+	s.mux.HandleFunc("GET /wall", index) // without a session it shows a pairing code: nobody signs in at a wall
+	for _, pattern := range []string{"GET /district/{scope}", "GET /explore", "GET /devices"} {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if _, ok := s.opts.Access.Check(tokenOf(r), time.Now()); !ok {
+			if p, ok := s.principal(r, time.Now()); !ok || p.Role == access.Screen {
 				http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 				return
 			}
@@ -35,7 +36,7 @@ func (s *Server) pages() {
 		})
 	}
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		p, ok := s.opts.Access.Check(tokenOf(r), time.Now())
+		p, ok := s.principal(r, time.Now())
 		http.Redirect(w, r, home(p, ok), http.StatusSeeOther)
 	})
 	s.mux.HandleFunc("GET /{file}", func(w http.ResponseWriter, r *http.Request) {

@@ -40,6 +40,10 @@ var known = []struct {
 }{
 	{access.ErrWrong, http.StatusUnauthorized, "User or password is wrong"},
 	{access.ErrTooMany, http.StatusTooManyRequests, "Too many attempts"},
+	{access.ErrNoPairing, http.StatusNotFound, "No such code"},
+	{access.ErrTooManyPairings, http.StatusTooManyRequests, "Too many screens wait"},
+	{access.ErrPaired, http.StatusConflict, "Paired already"},
+	{access.ErrTooManyWalls, http.StatusConflict, "Too many walls"},
 	{alarm.ErrUnknown, http.StatusNotFound, "No such alarm"},
 	{alarm.ErrCleared, http.StatusConflict, "The alarm has ended"},
 	{clickhouse.ErrOutsideScope, http.StatusForbidden, "Outside your scope"},

@@ -12,6 +12,7 @@ import (
 
 	"vonglau/dashboard/access"
 	"vonglau/dashboard/hub"
+	"vonglau/dashboard/screen"
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
@@ -73,6 +74,16 @@ type Options struct {
 	// Map is the province's outline and official unit shapes, as JSON; nil: none.
 	Map []byte
 
+	// Walls are the paired screens; Layouts is what they may show, the first the
+	// usual one. Contacts and Checklists are for the duty desk. What is not given
+	// of these and of the two below stays in memory.
+	Walls      *access.Walls
+	Layouts    []screen.Layout
+	Contacts   []screen.Contact
+	Checklists []screen.Checklist
+	Views      Kept // saved questions of the analyst's desk
+	Handovers  Kept
+
 	SecureCookie bool // behind HTTPS
 	Log          *slog.Logger
 	Registerer   prometheus.Registerer
@@ -87,6 +98,9 @@ type Server struct {
 	feed *feed
 	keys idempotency
 
+	pairings *access.Pairings
+	screens  *screens
+
 	mu         sync.Mutex // guards predicates
 	predicates map[string]metrics.Predicate
 	of         *metrics.Catalogue // that predicates were made from
@@ -95,10 +109,33 @@ type Server struct {
 
 // New makes the server. Run must be running for live topics to move.
 func New(opts Options) *Server {
-	s := &Server{opts: opts, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}}
+	opts.fill()
+	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}}
 	s.feed = newFeed(s)
 	s.routes()
 	return s
+}
+
+// fill gives what was not given.
+func (o *Options) fill() {
+	if o.Walls == nil {
+		o.Walls, _ = access.NewWalls(context.Background(), newMemory()) // memory does not fail
+	}
+	if len(o.Layouts) == 0 {
+		o.Layouts = []screen.Layout{screen.Default(o.Catalogue())}
+	}
+	if o.Contacts == nil {
+		o.Contacts = []screen.Contact{}
+	}
+	if o.Checklists == nil {
+		o.Checklists = []screen.Checklist{}
+	}
+	if o.Views == nil {
+		o.Views = newMemory()
+	}
+	if o.Handovers == nil {
+		o.Handovers = newMemory()
+	}
 }
 
 // Run feeds the live topics until ctx ends.
@@ -138,6 +175,20 @@ func (s *Server) routes() {
 	api("GET /api/v1/cameras/{id}/picture", s.picture)
 	api("GET /api/v1/cameras/{id}/video", s.video)
 	api("GET /api/v1/live", s.liveSocket)
+	s.mux.HandleFunc("POST /api/v1/pairings", s.openPairing)
+	s.mux.HandleFunc("GET /api/v1/pairings/{code}", s.claimPairing)
+	api("POST /api/v1/pairings/{code}/approve", s.approvePairing)
+	api("GET /api/v1/walls", s.walls)
+	api("DELETE /api/v1/walls/{id}", s.revokeWall)
+	api("POST /api/v1/walls/me/report", s.reportWall)
+	api("GET /api/v1/layouts", s.layouts)
+	api("GET /api/v1/ranking", s.ranking)
+	api("GET /api/v1/contacts", s.contacts)
+	api("GET /api/v1/handovers", s.handovers)
+	api("POST /api/v1/handovers", s.handOver)
+	api("GET /api/v1/views", s.savedViews)
+	api("POST /api/v1/views", s.saveView)
+	api("DELETE /api/v1/views/{id}", s.deleteView)
 	s.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, notFound("there is no such address in the API; GET /api/v1/openapi.json lists them"))
 	})
@@ -154,9 +205,13 @@ type asker struct {
 // gets further than here.
 func (s *Server) authenticated(w http.ResponseWriter, r *http.Request, pattern string, handle func(http.ResponseWriter, *http.Request, asker) error) {
 	start := time.Now()
-	principal, ok := s.opts.Access.Check(tokenOf(r), start)
+	principal, ok := s.principal(r, start)
 	if !ok {
 		s.problem(w, r, &problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "POST /api/v1/session with user and password"})
+		return
+	}
+	if principal.Role == access.Screen && !wallRoutes[pattern] {
+		s.problem(w, r, forbidden("a wall only looks: "+pattern+" is not for it"))
 		return
 	}
 	predicate, err := s.predicate(principal.Scope)

@@ -11,11 +11,30 @@ import (
 
 const sessionCookie = "ioc_session"
 
-func tokenOf(r *http.Request) string {
-	if c, err := r.Cookie(sessionCookie); err == nil {
+func cookieOf(r *http.Request, name string) string {
+	if c, err := r.Cookie(name); err == nil {
 		return c.Value
 	}
 	return ""
+}
+
+// principal finds who asks. A wall that somebody signed in at is theirs for as
+// long as the session lasts, and then a wall again.
+func (s *Server) principal(r *http.Request, now time.Time) (access.Principal, bool) {
+	if p, ok := s.opts.Access.Check(cookieOf(r, sessionCookie), now); ok {
+		return p, true
+	}
+	wall, ok := s.opts.Walls.Check(cookieOf(r, wallCookie), now)
+	return wall.Principal(), ok
+}
+
+// wallRoutes are all that a wall may ask: fail closed, so that a new route is
+// not a wall's until somebody says so.
+var wallRoutes = map[string]bool{
+	"GET /api/v1/me": true, "GET /api/v1/units": true, "GET /api/v1/map": true, "GET /api/v1/metrics": true,
+	"GET /api/v1/stations": true, "GET /api/v1/cameras": true, "GET /api/v1/kpis": true, "GET /api/v1/alarms": true, "GET /api/v1/overview": true,
+	"GET /api/v1/cameras/{id}/picture": true, "GET /api/v1/cameras/{id}/video": true, "GET /api/v1/live": true,
+	"GET /api/v1/layouts": true, "GET /api/v1/ranking": true, "POST /api/v1/walls/me/report": true,
 }
 
 // person is who is signed in, as the pages want it.
@@ -60,24 +79,24 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.log.Info("signed in", "user", principal.User, "remote", remote)
-	s.setCookie(w, token, 30*24*time.Hour)
+	s.setCookie(w, sessionCookie, token, 30*24*time.Hour)
 	_ = reply(w, me)
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
-	token := tokenOf(r)
+	token := cookieOf(r, sessionCookie)
 	if err := s.opts.Access.SignOut(r.Context(), token); err != nil {
 		s.problem(w, r, err)
 		return
 	}
 	s.opts.Hub.Kick(owner(token), hub.CloseSignIn, "signed out")
-	s.setCookie(w, "", -time.Second)
+	s.setCookie(w, sessionCookie, "", -time.Second)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Server) setCookie(w http.ResponseWriter, token string, age time.Duration) {
+func (s *Server) setCookie(w http.ResponseWriter, name, token string, age time.Duration) {
 	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Value: token, Path: "/", MaxAge: int(age.Seconds()),
+		Name: name, Value: token, Path: "/", MaxAge: int(age.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.opts.SecureCookie,
 	})
 }

@@ -111,6 +111,10 @@ const (
 	bucketAdopted  = "stations" // metrics.Station by id
 	bucketDevices  = "devices"  // ingest.Device by id
 	bucketSessions = "sessions"
+
+	bucketWalls     = "walls"     // access.Wall by the hash of its token
+	bucketViews     = "views"     // of the analyst's desk, by user and id
+	bucketHandovers = "handovers" // by time
 )
 
 // adoptStations adds the stations that operators adopted to the catalogue, now

@@ -26,6 +26,16 @@ func (a *app) startDashboard(ctx context.Context) error {
 	if a.access, err = access.New(ctx, a.cfg.Users, sessions); err != nil {
 		return err
 	}
+	kept := map[string]*journal.Bucket{}
+	for _, name := range []string{bucketWalls, bucketViews, bucketHandovers} {
+		if kept[name], err = a.journal.Bucket(ctx, name, journal.BucketOptions{}); err != nil {
+			return err
+		}
+	}
+	walls, err := access.NewWalls(ctx, kept[bucketWalls])
+	if err != nil {
+		return err
+	}
 	shapes, err := loadMap(a.cfg.Map.Units)
 	if err != nil {
 		return err
@@ -37,6 +47,8 @@ func (a *app) startDashboard(ctx context.Context) error {
 		Devices: func() any { return a.devices.List() }, Adopt: a.devices.Adopt,
 		Refusals: func() any { return map[string]any{"counts": a.refusals.Counts(), "last": a.refusals.Last(100)} },
 		Health:   a.health, Map: shapes,
+		Walls: walls, Layouts: a.cfg.Layouts, Contacts: a.cfg.Contacts, Checklists: a.cfg.Checklists,
+		Views: kept[bucketViews], Handovers: kept[bucketHandovers],
 		SecureCookie: a.cfg.HTTP.CertFile != "", Log: a.log, Registerer: a.reg,
 	})
 	a.stops.start("live topics", a.fatal, server.Run)

@@ -4,15 +4,14 @@ package access
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,14 +39,15 @@ const (
 	AdoptDevices Right = "adopt_devices"
 	SeeRefusals  Right = "see_refusals"
 	PushReadings Right = "push_readings"
+	PairWalls    Right = "pair_walls"
 )
 
 var rights = map[Role][]Right{
 	Leader:   nil,
-	Duty:     {ActOnAlarms, AdoptDevices, SeeRefusals},
+	Duty:     {ActOnAlarms, AdoptDevices, SeeRefusals, PairWalls},
 	District: {ActOnAlarms},
 	Analyst:  {SeeRefusals},
-	Operator: {ActOnAlarms, AdoptDevices, SeeRefusals, PushReadings},
+	Operator: {ActOnAlarms, AdoptDevices, SeeRefusals, PushReadings, PairWalls},
 }
 
 // May reports whether the role has the right.
@@ -67,6 +67,9 @@ type User struct {
 func (u *User) Validate(c *metrics.Catalogue) error {
 	if u.Name == "" {
 		return errors.New("user: is missing")
+	}
+	if strings.Contains(u.Name, ":") {
+		return fmt.Errorf("user: %q must have no colon", u.Name)
 	}
 	if _, ok := rights[u.Role]; !ok {
 		return fmt.Errorf("role: %q is not one of leader, duty, district, analyst, operator", u.Role)
@@ -89,6 +92,8 @@ type Principal struct {
 	Label string `json:"name"`
 	Role  Role   `json:"role"`
 	Scope string `json:"scope"`
+	// Layout of a wall; empty for people.
+	Layout string `json:"layout,omitempty"`
 }
 
 // Sessions is where sessions last: a compare-and-set bucket of the journal.
@@ -160,9 +165,7 @@ func (a *Access) SignIn(ctx context.Context, user, password, remote string, now 
 		a.failed(now, "user "+user, "from "+remote)
 		return "", Principal{}, ErrWrong
 	}
-	var secret [32]byte
-	_, _ = rand.Read(secret[:]) // never fails
-	token = base64.RawURLEncoding.EncodeToString(secret[:])
+	token = newToken()
 	s := session{User: user, Expires: now.Add(sessionFor)}
 	value, err := json.Marshal(s)
 	if err != nil {

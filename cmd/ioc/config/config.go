@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"vonglau/dashboard/access"
+	"vonglau/dashboard/screen"
 	"vonglau/ingest/broker"
 	"vonglau/ingest/journal"
 	"vonglau/ingest/kpi"
@@ -64,6 +65,10 @@ type Config struct {
 	Systems   []kpi.System
 	Rules     []alarm.Rule
 	Users     []access.User
+
+	Layouts    []screen.Layout
+	Contacts   []screen.Contact
+	Checklists []screen.Checklist
 }
 
 // Load reads a configuration file and its catalogue. With any fault the Config
@@ -173,6 +178,9 @@ func LoadCatalogue(dir fs.FS, name string, lookup Lookup) (*Config, []Fault) {
 	systems := read[kpi.System](r, "kpis.yaml", false)
 	rules := read[alarm.Rule](r, "alarms.yaml", false)
 	users := read[access.User](r, "users.yaml", true)
+	layouts := read[screen.Layout](r, "layouts.yaml", false)
+	contacts := read[screen.Contact](r, "contacts.yaml", false)
+	checklists := read[screen.Checklist](r, "checklists.yaml", false)
 
 	catalogue, faults := metrics.NewCatalogue(metrics.Source{
 		Units: units.entries, Metrics: measured.entries, Stations: stations.entries, Cameras: cameras.entries, Scopes: scopes.entries,
@@ -193,7 +201,8 @@ func LoadCatalogue(dir fs.FS, name string, lookup Lookup) (*Config, []Fault) {
 		}
 		r.faults = append(r.faults, Fault{r.path(f.List + ".yaml"), line, f.Field + ": " + f.Message})
 	}
-	c := &Config{Catalogue: catalogue, Systems: systems.entries, Rules: rules.entries, Users: users.entries}
+	c := &Config{Catalogue: catalogue, Systems: systems.entries, Rules: rules.entries, Users: users.entries,
+		Layouts: layouts.entries, Contacts: contacts.entries, Checklists: checklists.entries}
 	var unitOf payload.UnitOf // without a catalogue its faults are told first
 	if catalogue != nil {
 		unitOf = func(id string) (string, bool) {
@@ -223,6 +232,21 @@ func LoadCatalogue(dir fs.FS, name string, lookup Lookup) (*Config, []Fault) {
 	for i := range c.Rules {
 		if err := c.Rules[i].Validate(catalogue); err != nil {
 			r.faults = append(r.faults, rules.fault(i, err))
+		}
+	}
+	for i := range c.Layouts {
+		if err := c.Layouts[i].Validate(catalogue); err != nil {
+			r.faults = append(r.faults, layouts.fault(i, err))
+		}
+	}
+	for i := range c.Contacts {
+		if err := c.Contacts[i].Validate(catalogue); err != nil {
+			r.faults = append(r.faults, contacts.fault(i, err))
+		}
+	}
+	for i := range c.Checklists {
+		if err := c.Checklists[i].Validate(c.Rules); err != nil {
+			r.faults = append(r.faults, checklists.fault(i, err))
 		}
 	}
 	for i := range c.Users {
