@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"vonglau/ingest"
 	"vonglau/ingest/broker"
 	"vonglau/ingest/kpi"
@@ -30,18 +28,14 @@ func (a *app) startSources(ctx context.Context) error {
 	for i, d := range a.cfg.Decoders {
 		filters[i] = d.Filter()
 	}
-	for i, cfg := range a.cfg.MQTT {
-		var reg prometheus.Registerer
-		if i == 0 { // one set of instruments: those of the first broker
-			reg = a.reg
-		}
-		source, err := mqtt.New(cfg, filters, func(ctx context.Context, m mqtt.Message) error {
-			return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
-		}, a.log, reg)
-		if err != nil {
-			return err
-		}
-		a.sources.mqtt = append(a.sources.mqtt, source)
+	all, err := mqtt.New(a.cfg.MQTT, filters, func(ctx context.Context, m mqtt.Message) error {
+		return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
+	}, a.log, a.reg)
+	if err != nil {
+		return err
+	}
+	a.sources.mqtt = all
+	for _, source := range all {
 		a.stops.start("mqtt", a.fatal, func(ctx context.Context) error {
 			return again(ctx, a.log.With("component", "mqtt"), source.Run)
 		})

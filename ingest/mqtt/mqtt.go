@@ -1,4 +1,4 @@
-// Package mqtt brings the messages of an MQTT 3.1.1 broker to the door. Each is
+// Package mqtt brings the messages of MQTT 3.1.1 brokers to the door. Each is
 // acknowledged only after the door has settled it; whatever was not is
 // delivered again by the broker.
 package mqtt
@@ -6,60 +6,43 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
-	"os"
 	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Config of one broker connection.
-type Config struct {
-	Broker   string `yaml:"broker"`    // tcp://host:1883 or ssl://host:8883
-	ClientID string `yaml:"client_id"` // lasting: the broker keeps what came meanwhile under it
-	Username string `yaml:"username"`
-	Password string `yaml:"password"`
-	QoS      byte   `yaml:"qos"`     // of the subscription; 1 unless told otherwise
-	CAFile   string `yaml:"ca_file"` // PEM; empty: the system's
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
-}
-
-// Validate fills defaults and reports the first fault.
-func (c *Config) Validate() error {
-	u, err := url.Parse(c.Broker)
-	switch {
-	case err != nil || u.Host == "":
-		return errors.New("mqtt.broker: must look like tcp://host:1883 or ssl://host:8883")
-	case u.User != nil:
-		return errors.New("mqtt.broker: must not hold a user or a password: use mqtt.username and mqtt.password")
-	case c.ClientID == "":
-		return errors.New("mqtt.client_id: is missing: the broker keeps undelivered messages under this name")
-	case c.QoS > 2:
-		return fmt.Errorf("mqtt.qos: %d is not 0, 1 or 2", c.QoS)
-	case (c.CertFile == "") != (c.KeyFile == ""):
-		return errors.New("mqtt.cert_file: a client certificate needs cert_file and key_file")
-	}
-	return nil
-}
+// The times of a connection. A broker that has gone is noticed after keepAlive
+// and pingTimeout, also while the door holds messages back: the library then
+// reads no answers to its pings either, so a hung handler ends the attempt too.
+const (
+	connectTimeout = 10 * time.Second
+	keepAlive      = 20 * time.Second
+	pingTimeout    = 10 * time.Second
+)
 
 // Message is what the broker delivered.
 type Message struct {
 	Topic    string
 	Body     []byte
 	Retained bool
-	Settle   func() // acknowledges; must be called once the message is durable or refused
+	// Settle acknowledges; called once the message is durable or refused. It
+	// never waits. Nil at QoS 0, which nobody acknowledges.
+	Settle func()
 }
 
-// Source pulls from one broker.
+// Source is one connection to one broker: a slot.
 type Source struct {
 	cfg     Config
+	broker  *url.URL
+	id      string
 	filters map[string]byte
 	// offer takes a message or waits while its queue is full; an error means
 	// that it did not take it.
@@ -67,18 +50,35 @@ type Source struct {
 	log   *slog.Logger
 	tel   *telemetry
 	up    atomic.Bool
+	busy  atomic.Int64 // unix ms since when a message waits at the door, 0: none
 }
 
-// New makes a source of the topics that the filters name.
-func New(cfg Config, filters []string, offer func(context.Context, Message) error, log *slog.Logger, reg prometheus.Registerer) (*Source, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
+// New makes the sources of all brokers and their slots, for the topics that the
+// filters name. They share their instruments.
+func New(brokers []Config, filters []string, offer func(context.Context, Message) error, log *slog.Logger, reg prometheus.Registerer) ([]*Source, error) {
+	tel := newTelemetry(reg)
+	var all []*Source
+	for _, cfg := range brokers {
+		if err := cfg.Validate(); err != nil {
+			return nil, err
+		}
+		u, err := url.Parse(cfg.Broker)
+		if err != nil {
+			return nil, errors.New("mqtt.broker: is not a URL")
+		}
+		for slot := range cfg.Slots {
+			s := &Source{
+				cfg: cfg, broker: u, id: cfg.clientID(slot), filters: map[string]byte{}, offer: offer, tel: tel,
+				log: log.With("component", "mqtt", "broker", cfg.Broker, "client", cfg.clientID(slot)),
+			}
+			for _, f := range filters {
+				s.filters[cfg.filter(f)] = *cfg.QoS
+			}
+			tel.slots.Inc()
+			all = append(all, s)
+		}
 	}
-	s := &Source{cfg: cfg, filters: map[string]byte{}, offer: offer, log: log.With("component", "mqtt", "broker", cfg.Broker), tel: newTelemetry(reg)}
-	for _, f := range filters {
-		s.filters[f] = cfg.QoS
-	}
-	return s, nil
+	return all, nil
 }
 
 // Up reports whether the broker is connected and subscribed.
@@ -88,87 +88,129 @@ func (s *Source) Up() bool { return s.up.Load() }
 // ends. It always makes a new client, so a hung one cannot outlive its
 // connection; the session lives on at the broker under the client id.
 func (s *Source) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	opts, err := s.options(ctx, cancel)
+	config, err := s.cfg.tls()
 	if err != nil {
 		return err
 	}
-	client := paho.NewClient(opts)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var session session
+	client := paho.NewClient(s.options(ctx, cancel, config, &session))
 	if err := wait(ctx, client.Connect()); err != nil {
-		return fmt.Errorf("connect: %w", err)
+		client.Disconnect(0) // an attempt that was cut short may still be connecting
+		return fmt.Errorf("connect: %w", s.explain(err))
 	}
 	defer client.Disconnect(250)
+	if err := s.subscribe(ctx, client); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	s.up.Store(true)
+	s.tel.up.Inc()
+	s.tel.connects.Inc()
+	defer func() { s.up.Store(false); s.tel.up.Dec() }()
+	s.log.Info("connected")
+	<-ctx.Done()
+	return s.ended(context.Cause(ctx))
+}
+
+// ended adds to the end of a connection what an operator would not guess: that
+// it was our door that stopped reading.
+func (s *Source) ended(cause error) error {
+	if since := s.busy.Load(); since != 0 {
+		if waited := time.Since(time.UnixMilli(since)); waited > pingTimeout {
+			return fmt.Errorf("a message waited at the door for %s, and the connection with it: %w", waited.Round(time.Second), cause)
+		}
+	}
+	return cause
+}
+
+// explain names what to correct when a broker turns us away. Neither the
+// password nor its length is in any message.
+func (s *Source) explain(err error) error {
+	switch {
+	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
+		return fmt.Errorf("the broker turns user %q away: are mqtt.username and mqtt.password right, and may it connect as %q? %w", s.cfg.Username, s.id, err)
+	case errors.Is(err, packets.ErrorRefusedIDRejected):
+		return fmt.Errorf("the broker does not accept mqtt.client_id %q: %w", s.id, err)
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("the broker's certificate is not trusted; is mqtt.ca_file its issuer's? %w", e)
+	}
+	return err
+}
+
+func (s *Source) subscribe(ctx context.Context, client paho.Client) error {
 	token := client.SubscribeMultiple(s.filters, nil)
 	if err := wait(ctx, token); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+		return err
 	}
 	for filter, code := range token.(*paho.SubscribeToken).Result() {
 		if code > 2 {
-			return fmt.Errorf("subscribe: the broker refused %q: may this user read it?", filter)
+			return fmt.Errorf("the broker refused %q: may this user read it?", filter)
 		}
 	}
-	s.up.Store(true)
-	s.tel.up.Set(1)
-	s.tel.connects.Inc()
-	defer func() { s.up.Store(false); s.tel.up.Set(0) }()
-	s.log.Info("connected")
-	<-ctx.Done()
-	return context.Cause(ctx)
+	return nil
 }
 
-func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc) (*paho.ClientOptions, error) {
-	tlsConfig, err := s.tls()
-	if err != nil {
-		return nil, err
-	}
+// session is what one attempt's callbacks share.
+type session struct{ conn atomic.Pointer[conn] }
+
+func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, config *tls.Config, session *session) *paho.ClientOptions {
 	return paho.NewClientOptions().
 		AddBroker(s.cfg.Broker).
-		SetClientID(s.cfg.ClientID).
+		SetClientID(s.id).
 		SetUsername(s.cfg.Username).
 		SetPassword(s.cfg.Password).
-		SetTLSConfig(tlsConfig).
 		SetCleanSession(false).
 		SetProtocolVersion(4).
 		SetAutoReconnect(false). // the supervisor starts a new attempt
 		SetAutoAckDisabled(true).
 		SetOrderMatters(true). // the handler waits when the door is full, and so holds the broker back
-		SetConnectTimeout(10 * time.Second).
-		SetKeepAlive(20 * time.Second).
-		SetPingTimeout(10 * time.Second).
-		SetWriteTimeout(10 * time.Second).
+		SetStore(forgetful{}).
+		SetConnectTimeout(connectTimeout).
+		SetKeepAlive(keepAlive).
+		SetPingTimeout(pingTimeout).
+		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+			c, err := dial(ctx, s.broker, config)
+			if err != nil {
+				return nil, err
+			}
+			session.conn.Store(c)
+			return c, nil
+		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost(fmt.Errorf("connection lost: %w", err)) }).
 		// The default handler stands before Connect, so that what the broker
 		// redelivers at once finds it; routes set later would miss it.
-		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-			s.tel.received.Inc()
-			if s.offer(ctx, Message{Topic: m.Topic(), Body: m.Payload(), Retained: m.Retained(), Settle: m.Ack}) != nil {
-				s.tel.undelivered.Inc() // not acknowledged: the broker delivers it again
-			}
-		}), nil
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { s.deliver(ctx, session.conn.Load(), m) })
 }
 
-func (s *Source) tls() (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.cfg.CAFile != "" {
-		pem, err := os.ReadFile(s.cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("mqtt.ca_file: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("mqtt.ca_file: %s holds no PEM certificate", s.cfg.CAFile)
-		}
+// deliver brings one message to the door. The acknowledgement is written here
+// rather than by the library, which would pass each through two goroutines.
+func (s *Source) deliver(ctx context.Context, c *conn, m paho.Message) {
+	s.tel.received.Inc()
+	message := Message{Topic: m.Topic(), Body: m.Payload(), Retained: m.Retained()}
+	if qos, id := m.Qos(), m.MessageID(); qos > 0 {
+		message.Settle = func() { c.ack(qos, id) }
 	}
-	if s.cfg.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(s.cfg.CertFile, s.cfg.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("mqtt.cert_file: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{cert}
+	s.busy.Store(time.Now().UnixMilli())
+	err := s.offer(ctx, message)
+	s.busy.Store(0)
+	if err != nil {
+		s.tel.undelivered.Inc() // not acknowledged: the broker delivers it again
 	}
-	return cfg, nil
 }
+
+// forgetful is a paho.Store that keeps nothing: the broker's session is the
+// memory, and a client lives no longer than its connection.
+type forgetful struct{}
+
+func (forgetful) Open()                             {}
+func (forgetful) Put(string, packets.ControlPacket) {}
+func (forgetful) Get(string) packets.ControlPacket  { return nil }
+func (forgetful) All() []string                     { return nil }
+func (forgetful) Del(string)                        {}
+func (forgetful) Close()                            {}
+func (forgetful) Reset()                            {}
 
 func wait(ctx context.Context, t paho.Token) error {
 	select {

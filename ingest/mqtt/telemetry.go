@@ -4,6 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 type telemetry struct {
 	up          prometheus.Gauge
+	slots       prometheus.Gauge
 	connects    prometheus.Counter
 	received    prometheus.Counter
 	undelivered prometheus.Counter
@@ -12,7 +13,10 @@ type telemetry struct {
 func newTelemetry(reg prometheus.Registerer) *telemetry {
 	t := &telemetry{
 		up: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "vonglau_mqtt_up", Help: "1 while the broker is connected and subscribed.",
+			Name: "vonglau_mqtt_up", Help: "Slots that are connected and subscribed.",
+		}),
+		slots: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vonglau_mqtt_slots", Help: "Slots that are configured, over all brokers.",
 		}),
 		connects: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vonglau_mqtt_connects_total", Help: "Connections made.",
@@ -25,7 +29,7 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(t.up, t.connects, t.received, t.undelivered)
+		reg.MustRegister(t.up, t.slots, t.connects, t.received, t.undelivered)
 	}
 	return t
 }
