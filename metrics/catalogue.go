@@ -354,6 +354,14 @@ func (c *Catalogue) With(adopted []Station) (*Catalogue, []Fault) {
 	return NewCatalogue(src)
 }
 
+// Source is a copy of the lists that the catalogue was made from.
+func (c *Catalogue) Source() Source {
+	s := c.source
+	s.Units, s.Metrics, s.Stations = slices.Clone(s.Units), slices.Clone(s.Metrics), slices.Clone(s.Stations)
+	s.Cameras, s.Scopes = slices.Clone(s.Cameras), slices.Clone(s.Scopes)
+	return s
+}
+
 // Root is the code of the unit without a parent: the province.
 func (c *Catalogue) Root() string { return c.root }
 

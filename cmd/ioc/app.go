@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,22 +32,27 @@ type app struct {
 	fatal context.CancelCauseFunc // ends the program
 
 	catalogue atomic.Pointer[metrics.Catalogue]
-	folder    *folder
-	journal   *journal.Journal
-	door      *ingest.Door
-	refusals  *ingest.Refusals
-	devices   *ingest.Devices
-	live      *live.Engine
-	follower  *follower
-	alarms    *alarms
-	video     *video.Hub
-	cameras   *cameras
-	engine    *embedded.Engine // nil with an external ClickHouse
-	store     *store
-	access    *access.Access
-	sources   *sources
-	brokerOn  string // address of the broker inside the program
-	pageOn    net.Addr
+
+	mu      sync.Mutex // guards base and adopted
+	base    *metrics.Catalogue
+	adopted map[string]metrics.Station
+
+	folder   *folder
+	journal  *journal.Journal
+	door     *ingest.Door
+	refusals *ingest.Refusals
+	devices  *ingest.Devices
+	live     *live.Engine
+	follower *follower
+	alarms   *alarms
+	video    *video.Hub
+	cameras  *cameras
+	engine   *embedded.Engine // nil with an external ClickHouse
+	store    *store
+	access   *access.Access
+	sources  *sources
+	brokerOn string // address of the broker inside the program
+	pageOn   net.Addr
 }
 
 // start assembles and starts everything. On an error what was started is still
@@ -54,6 +60,7 @@ type app struct {
 func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal context.CancelCauseFunc, progress func(string)) (*app, error) {
 	a := &app{cfg: cfg, log: log, reg: prometheus.NewRegistry(), stops: &stops{log: log}, fatal: fatal}
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.base, a.adopted = cfg.Catalogue, map[string]metrics.Station{}
 	a.catalogue.Store(cfg.Catalogue)
 	for _, step := range []struct {
 		say string
@@ -120,52 +127,65 @@ const (
 // adoptStations adds the stations that operators adopted to the catalogue, now
 // and whenever there is a new one.
 func (a *app) adoptStations(ctx context.Context) error {
-	adopted, err := a.journal.Bucket(ctx, bucketAdopted, journal.BucketOptions{})
+	bucket, err := a.journal.Bucket(ctx, bucketAdopted, journal.BucketOptions{})
 	if err != nil {
 		return err
 	}
-	known := map[string]metrics.Station{}
-	all, err := adopted.All(ctx)
+	all, err := bucket.All(ctx)
 	if err != nil {
 		return err
-	}
-	take := func(id string, value []byte) {
-		var s metrics.Station
-		if value == nil {
-			delete(known, id)
-		} else if err := json.Unmarshal(value, &s); err != nil {
-			a.log.Error("an adopted station cannot be read", "station", id, "error", err)
-		} else {
-			known[id] = s
-		}
 	}
 	for id, value := range all {
-		take(id, value)
+		a.adopt(id, value)
 	}
-	a.useCatalogue(known)
+	a.useCatalogue()
 	a.stops.start("adopted stations", a.fatal, func(ctx context.Context) error {
 		return again(ctx, a.log, func(ctx context.Context) error {
-			return adopted.Watch(ctx, func(id string, value []byte) {
-				take(id, value)
-				a.useCatalogue(known)
+			return bucket.Watch(ctx, func(id string, value []byte) {
+				a.adopt(id, value)
+				a.useCatalogue()
 			})
 		})
 	})
 	return nil
 }
 
+// adopt notes an adopted station; a nil value takes it back.
+func (a *app) adopt(id string, value []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var s metrics.Station
+	if value == nil {
+		delete(a.adopted, id)
+	} else if err := json.Unmarshal(value, &s); err != nil {
+		a.log.Error("an adopted station cannot be read", "station", id, "error", err)
+	} else {
+		a.adopted[id] = s
+	}
+}
+
+// setBase replaces the catalogue's files, as a reload does.
+func (a *app) setBase(c *metrics.Catalogue) {
+	a.mu.Lock()
+	a.base = c
+	a.mu.Unlock()
+	a.useCatalogue()
+}
+
 // useCatalogue puts the catalogue's files and the adopted stations together.
 // Stations that no longer fit (their unit is gone, say) are left out and named.
-func (a *app) useCatalogue(adopted map[string]metrics.Station) {
-	list := make([]metrics.Station, 0, len(adopted))
-	for id, s := range adopted {
-		if _, faults := a.cfg.Catalogue.With([]metrics.Station{s}); faults != nil {
+func (a *app) useCatalogue() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]metrics.Station, 0, len(a.adopted))
+	for id, s := range a.adopted {
+		if _, faults := a.base.With([]metrics.Station{s}); faults != nil {
 			a.log.Warn("an adopted station does not fit the catalogue", "station", id, "fault", faults[0].String())
 			continue
 		}
 		list = append(list, s)
 	}
-	c, faults := a.cfg.Catalogue.With(list)
+	c, faults := a.base.With(list)
 	if faults != nil {
 		a.log.Error("the adopted stations contradict each other", "fault", faults[0].String())
 		return
@@ -173,6 +193,9 @@ func (a *app) useCatalogue(adopted map[string]metrics.Station) {
 	a.catalogue.Store(c)
 	if a.store != nil {
 		a.store.catalogueChanged()
+	}
+	if a.cameras != nil {
+		a.cameras.set(c.Cameras())
 	}
 }
 

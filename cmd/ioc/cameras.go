@@ -21,6 +21,7 @@ type cameras struct {
 	queue chan streams.Status
 
 	supervisor *streams.Supervisor
+	video      *video.Hub
 }
 
 func (a *app) startCameras(context.Context) error {
@@ -31,14 +32,8 @@ func (a *app) startCameras(context.Context) error {
 			return err
 		},
 	}
-	a.cameras = c
 	a.video = video.NewHub(video.Config{Registerer: a.reg})
-	list := a.current().Cameras()
-	ids := make([]string, len(list))
-	for i := range list {
-		ids[i] = list[i].ID
-	}
-	a.video.Set(ids)
+	c.video = a.video
 	a.stops.add("video", func(context.Context) error { a.video.Close(); return nil })
 	a.stops.start("camera readings", a.fatal, c.run)
 	client := rtsp.New(rtsp.Config{Registerer: a.reg})
@@ -48,9 +43,22 @@ func (a *app) startCameras(context.Context) error {
 		OnFormat: a.video.Format, OnUnit: a.video.Unit,
 		Logger: a.log, Registerer: a.reg,
 	})
-	c.supervisor.Set(list)
 	a.stops.add("cameras", func(context.Context) error { c.supervisor.Stop(); return nil })
+	a.mu.Lock()
+	a.cameras = c
+	a.mu.Unlock()
+	a.useCatalogue()
 	return nil
+}
+
+// set pulls exactly these cameras from now on.
+func (c *cameras) set(list []metrics.Camera) {
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	c.video.Set(ids)
+	c.supervisor.Set(list)
 }
 
 func (c *cameras) take(s streams.Status) {

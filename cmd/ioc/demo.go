@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"vonglau/cmd/iocsim/province"
 	"vonglau/deploy"
 	"vonglau/ingest/broker"
+	"vonglau/metrics"
 	"vonglau/metrics/clickhouse/embedded"
 )
 
@@ -108,6 +110,7 @@ func demo(ctx context.Context, args []string) error {
 		}
 		return err
 	})
+	a.stops.start("own cameras", fatal, func(ctx context.Context) error { return ownCameras(ctx, a, o.data, say) })
 	if !o.quiet {
 		a.stops.start("the story's people", fatal, func(ctx context.Context) error { return playPeople(ctx, a, began, o.speed, say) })
 	}
@@ -160,6 +163,40 @@ func demoConfig(o demoOptions, state *demoState, front *province.Front) (*config
 	}
 	cfg.Journal.Dir = filepath.Join(o.data, "journal")
 	return cfg, nil
+}
+
+// ownCameras adds the cameras of cameras.yaml in the data folder, and looks every
+// second whether the file has changed, so that a newcomer's own camera is one
+// pasted line away.
+func ownCameras(ctx context.Context, a *app, dir string, say func(string)) error {
+	path := filepath.Join(dir, "cameras.yaml")
+	province := a.cfg.Catalogue.Source()
+	var read time.Time
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if info, err := os.Stat(path); err == nil && !info.ModTime().Equal(read) {
+			read = info.ModTime()
+			own, faults := config.ReadCameras(path, config.Environment)
+			src := province
+			src.Cameras = append(slices.Clone(province.Cameras), own...)
+			c, more := metrics.NewCatalogue(src)
+			switch {
+			case len(faults) > 0:
+				say(faults[0].String())
+			case len(more) > 0:
+				say(path + ": " + more[0].Field + ": " + more[0].Message)
+			default:
+				a.setBase(c)
+				say(fmt.Sprintf("%s: %d camera(s) of your own", path, len(own)))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func killEngine(e *embedded.Engine, say func(string)) {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"vonglau/cmd/ioc/config"
 	"vonglau/dashboard/access"
@@ -71,12 +73,36 @@ func serve(ctx context.Context, args []string) error {
 		return err
 	}
 	log.Info("ready", "pages", a.pageOn.String(), "broker", a.brokerOn)
+	a.stops.start("reload", fatal, func(ctx context.Context) error { return a.reloads(ctx, args) })
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	log.Info("stopping")
 	return nil
+}
+
+// reloads reads the catalogue again at every SIGHUP: units, metrics, stations,
+// cameras and scopes. With a fault the old one stays; everything else of the
+// configuration needs a restart.
+func (a *app) reloads(ctx context.Context, args []string) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+		}
+		cfg, err := load("serve", args)
+		if err != nil {
+			a.log.Error("the configuration was not reloaded; the old one stays", "error", err)
+			continue
+		}
+		a.setBase(cfg.Catalogue)
+		a.log.Info("the catalogue was reloaded")
+	}
 }
 
 // user hashes a password.

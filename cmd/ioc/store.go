@@ -41,7 +41,9 @@ var errNoDatabase = errors.New("the database is not reached yet")
 
 func (a *app) startStore(ctx context.Context) error {
 	s := &store{a: a, log: a.log.With("component", "store"), now: make(chan struct{}, 1)}
+	a.mu.Lock()
 	a.store = s
+	a.mu.Unlock()
 	cursor, err := a.journal.Cursor(ctx, journal.Readings, "store")
 	if err != nil {
 		return err

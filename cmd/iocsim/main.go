@@ -34,6 +34,9 @@ func main() {
 
 // run serves until ctx ends. It prints what it serves to out, and its log to logTo.
 func run(ctx context.Context, args []string, out, logTo io.Writer) error {
+	if len(args) > 0 && args[0] == "publish" {
+		return publish(ctx, args[1:], out, logTo)
+	}
 	flags := flag.NewFlagSet("iocsim", flag.ContinueOnError)
 	flags.SetOutput(logTo)
 	var (

@@ -260,6 +260,13 @@ func LoadCatalogue(dir fs.FS, name string, lookup Lookup) (*Config, []Fault) {
 	return c, nil
 }
 
+// ReadCameras reads one file of cameras, as a catalogue has them.
+func ReadCameras(path string, lookup Lookup) ([]metrics.Camera, []Fault) {
+	r := &reader{dir: os.DirFS(filepath.Dir(path)), name: filepath.Dir(path), lookup: lookup}
+	l := read[metrics.Camera](r, filepath.Base(path), false)
+	return l.entries, r.faults
+}
+
 // reader reads the files of one catalogue and gathers their faults.
 type reader struct {
 	dir    fs.FS
