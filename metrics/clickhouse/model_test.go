@@ -188,9 +188,10 @@ func (m model) history(q Query, c *metrics.Catalogue, p metrics.Predicate) []Ser
 		at  metrics.Millis
 	}
 	stations := map[place]map[string][]Row{}
-	end := next(floor(q.To-1, q.Step), q.Step)
+	steps, _ := gridOf(&q)
+	end := steps.next(steps.start(q.To - 1))
 	for _, r := range m.counted(q.Metric) {
-		if !p.Station(r.Station) || r.ObservedAt < floor(q.From, q.Step) || r.ObservedAt >= end {
+		if !p.Station(r.Station) || r.ObservedAt < steps.start(q.From) || r.ObservedAt >= end {
 			continue
 		}
 		if len(q.Stations) > 0 && !slices.Contains(q.Stations, r.Station) {
@@ -198,7 +199,7 @@ func (m model) history(q Query, c *metrics.Catalogue, p metrics.Predicate) []Ser
 		}
 		station, _ := c.Station(r.Station)
 		key := map[string]string{ByStation: r.Station, ByUnit: station.Unit, ByTotal: ""}[q.By]
-		at := place{key, floor(r.ObservedAt, q.Step)}
+		at := place{key, steps.start(r.ObservedAt)}
 		if stations[at] == nil {
 			stations[at] = map[string][]Row{}
 		}
@@ -255,7 +256,7 @@ func (m model) history(q Query, c *metrics.Catalogue, p metrics.Predicate) []Ser
 	var series []Series
 	for _, key := range slices.Sorted(maps.Keys(points)) {
 		s := Series{Key: key}
-		for at := floor(q.From, q.Step); at < end; at = next(at, q.Step) {
+		for at := steps.start(q.From); at < end; at = steps.next(at) {
 			point, ok := points[key][at]
 			if !ok {
 				point = Point{At: at, Null: true}

@@ -65,6 +65,9 @@ func randomQuery(rng *rand.Rand, from metrics.Millis) Query {
 		Agg:    pick(metrics.Sum, metrics.Avg, metrics.Min, metrics.Max, metrics.Last, Count, P50, P95),
 		From:   from + metrics.Millis(rng.Int64N(86_400_000)),
 	}
+	if rng.IntN(3) == 0 {
+		q.Step, q.Period = 0, metrics.Periods[rng.IntN(len(metrics.Periods))].Name
+	}
 	q.To = q.From + 1 + metrics.Millis(rng.Int64N(2*86_400_000))
 	if rng.IntN(3) == 0 {
 		q.Stations = []string{"S1", "S5"}

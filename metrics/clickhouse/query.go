@@ -14,6 +14,16 @@ const (
 	Count metrics.How = "count"
 	P50   metrics.How = "p50" // quantiles are exact, over all readings of the group
 	P95   metrics.How = "p95"
+	// Rate is the change per hour from the last value of the step before to the
+	// last one of this step; of a counter that was reset, from nought.
+	Rate metrics.How = "rate"
+)
+
+// What a point can be compared with.
+const (
+	ComparePrevious = "previous" // the step before
+	CompareYear     = "year"     // the same step a year earlier (cùng kỳ)
+	CompareTarget   = "target"   // the metric's target for the unit's level
 )
 
 // StepMonth is the step of civil months, which have no fixed length.
@@ -39,6 +49,15 @@ type Query struct {
 	// Step is 0 for raw readings, a multiple of 15 minutes, aligned to the
 	// civil day, or StepMonth.
 	Step time.Duration
+	// Period names a kind of report period (metrics.Periods) that takes the
+	// place of Step.
+	Period string
+	// Cumulative names a kind of period: each value then adds up the steps from
+	// that period's start to its own end (lũy kế). Sums, counts, minima, maxima
+	// and ratios can be added up; of a metric whose stations are averaged, the
+	// steps' averages are.
+	Cumulative string
+	Compare    string // ComparePrevious, CompareYear, CompareTarget or empty
 	// Agg is how a station's readings of a step become one value; stations then
 	// add up as the metric says (Across). Empty: as the metric's kind suggests.
 	// A ratio is always sum(numerator) / sum(denominator) × 100.
@@ -46,6 +65,8 @@ type Query struct {
 	// AsReported counts a station under the unit that it belonged to on the day
 	// of the readings; otherwise history is restated under today's units.
 	AsReported bool
+	// AsOf restates history under the units of that day; empty: today's.
+	AsOf metrics.Date
 	// Strict nulls values whose coverage is below the metric's least coverage.
 	Strict  bool
 	Limit   int           // most points; 0: 200,000
@@ -54,7 +75,7 @@ type Query struct {
 
 const (
 	defaultPoints = 200_000
-	mostPoints    = 1_000_000
+	mostPoints    = 10_000_000
 	defaultTime   = 30 * time.Second
 )
 
@@ -67,6 +88,12 @@ var (
 	ErrTooMany = errors.New("too many points")
 	// ErrBadQuery: the query contradicts itself or the catalogue.
 	ErrBadQuery = errors.New("bad query")
+	// ErrTooSlow: the server worked on it for as long as it may.
+	ErrTooSlow = errors.New("the query takes too long")
+	// ErrTooHeavy: the server has not the memory for it.
+	ErrTooHeavy = errors.New("the query needs too much memory")
+	// ErrExpired: what the query is made of is no longer kept.
+	ErrExpired = errors.New("no longer kept in this detail")
 )
 
 func bad(format string, args ...any) error {
@@ -80,7 +107,11 @@ type plan struct {
 	stations []string       // admitted and asked for, sorted
 	keys     []string       // of the series that stations[i] belongs to, today
 	measured map[string]int // key → how many of its stations measure the metric
+	grid     grid
+	show     metrics.Millis // start of the first step that is answered; From may lie before it
 	end      metrics.Millis // where the last step ends
+	total    metrics.Period // of Cumulative
+	level    func(key string) string
 }
 
 // newPlan is the only way to a query: it binds the predicate.
@@ -116,8 +147,15 @@ func (pl *plan) check() error {
 	if q.Step != StepMonth && (q.Step < 0 || q.Step%metrics.BucketWidth != 0) {
 		return bad("step %v is not a multiple of 15 minutes", q.Step)
 	}
-	ratio := pl.metric.Kind == metrics.Ratio
-	if q.Step == 0 && (q.By != ByStation || ratio || q.Agg != "") {
+	var err error
+	if pl.grid, err = gridOf(q); err != nil {
+		return err
+	}
+	if q.Period != "" && q.Step != 0 {
+		return bad("step and period exclude each other")
+	}
+	ratio, raw := pl.metric.Kind == metrics.Ratio, pl.grid.raw()
+	if raw && (q.By != ByStation || ratio || q.Agg != "") {
 		return bad("raw readings (step 0) are of a metric that is read, by station and without agg")
 	}
 	if ratio && q.Agg != "" && q.Agg != metrics.Avg {
@@ -126,8 +164,11 @@ func (pl *plan) check() error {
 	if q.Agg == "" {
 		q.Agg = usual(pl.metric.Kind)
 	}
-	if !slices.Contains([]metrics.How{metrics.Avg, metrics.Sum, metrics.Min, metrics.Max, metrics.Last, Count, P50, P95}, q.Agg) {
-		return bad("agg %q is not one of avg, sum, min, max, last, count, p50, p95", q.Agg)
+	if !slices.Contains([]metrics.How{metrics.Avg, metrics.Sum, metrics.Min, metrics.Max, metrics.Last, Count, P50, P95, Rate}, q.Agg) {
+		return bad("agg %q is not one of avg, sum, min, max, last, count, p50, p95, rate", q.Agg)
+	}
+	if err := pl.checkMore(); err != nil {
+		return err
 	}
 	if q.Limit < 0 || q.Limit > mostPoints {
 		return bad("limit %d is not between 1 and %d", q.Limit, mostPoints)
@@ -138,13 +179,57 @@ func (pl *plan) check() error {
 	if q.MaxTime <= 0 {
 		q.MaxTime = defaultTime
 	}
-	pl.end = q.To
-	if q.Step != 0 {
-		q.From = floor(q.From, q.Step)
-		pl.end = next(floor(q.To-1, q.Step), q.Step)
-		if steps := pl.end.Sub(q.From) / metrics.BucketWidth; q.Step > 0 && int64(steps/(q.Step/metrics.BucketWidth)) > int64(q.Limit) {
-			return fmt.Errorf("%w: one series alone has more than %d", ErrTooMany, q.Limit)
-		}
+	pl.show, pl.end = q.From, q.To
+	if raw {
+		return nil
+	}
+	q.From = pl.grid.start(q.From)
+	pl.show, pl.end = q.From, pl.grid.next(pl.grid.start(q.To-1))
+	if pl.grid.width > 0 && int64(pl.end.Sub(q.From)/pl.grid.width) > int64(q.Limit) {
+		return fmt.Errorf("%w: one series alone has more than %d", ErrTooMany, q.Limit)
+	}
+	if q.Cumulative != "" {
+		q.From = pl.grid.start(pl.total.Start(q.From))
+	}
+	if q.Compare == ComparePrevious || q.Agg == Rate {
+		q.From = pl.grid.before(q.From)
+	}
+	if q.Compare == ComparePrevious && q.Agg == Rate {
+		q.From = pl.grid.before(q.From)
+	}
+	q.From = max(q.From, firstStorable)
+	return nil
+}
+
+// checkMore checks what goes beyond plain steps.
+func (pl *plan) checkMore() error {
+	q := &pl.Query
+	if pl.grid.raw() && (q.Cumulative != "" || q.Compare != "") {
+		return bad("raw readings are neither added up nor compared")
+	}
+	switch q.Compare {
+	case "", ComparePrevious, CompareYear, CompareTarget:
+	default:
+		return bad("compare %q is not previous, year or target", q.Compare)
+	}
+	if err := q.AsOf.Check(); err != nil {
+		return bad("as_of: %v", err)
+	}
+	if q.AsOf != "" && q.AsReported {
+		return bad("as_of and as reported exclude each other")
+	}
+	if q.Cumulative == "" {
+		return nil
+	}
+	var ok bool
+	if pl.total, ok = metrics.PeriodByName(q.Cumulative); !ok {
+		return bad("cumulative %q is not one of %s", q.Cumulative, metrics.PeriodNames())
+	}
+	if q.Compare == ComparePrevious {
+		return bad("a cumulative value is compared with the year before or the target")
+	}
+	if pl.metric.Kind != metrics.Ratio && !slices.Contains([]metrics.How{metrics.Sum, metrics.Min, metrics.Max, Count}, q.Agg) {
+		return bad("agg %q cannot be added up from step to step", q.Agg)
 	}
 	return nil
 }
@@ -202,22 +287,23 @@ func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 			pl.measured[key]++
 		}
 	}
+	pl.level = func(key string) string { return levelOf(c, pl.By, key) }
 	return nil
 }
 
-// floor is the start of the step that contains m.
-func floor(m metrics.Millis, step time.Duration) metrics.Millis {
-	if step != StepMonth {
-		return m.Floor(step)
+// levelOf is the kind of unit whose target a series is held against.
+func levelOf(c *metrics.Catalogue, by, key string) string {
+	code := c.Root()
+	switch by {
+	case ByUnit:
+		code = key
+	case ByStation:
+		if s, ok := c.Station(key); ok {
+			code = s.Unit
+		}
 	}
-	t := m.Time().In(metrics.Civil)
-	return metrics.MillisOf(time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, metrics.Civil))
-}
-
-// next is the start of the step after the one that starts at m.
-func next(m metrics.Millis, step time.Duration) metrics.Millis {
-	if step != StepMonth {
-		return m.Add(step)
+	if u, ok := c.Unit(code); ok {
+		return u.Kind
 	}
-	return metrics.MillisOf(m.Time().In(metrics.Civil).AddDate(0, 1, 0))
+	return ""
 }

@@ -85,7 +85,7 @@ func (s *Store) CountIdentities(ctx context.Context, from, to metrics.Millis) (C
 	var c Counts
 	const rollup = "(SELECT sum(count) FROM %s FINAL WHERE bucket >= toDateTime(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) AND bucket < toDateTime(fromUnixTimestamp64Milli({to:Int64}, 'UTC')))"
 	query := "SELECT count(), countIf(quality = 4), " +
-		fmt.Sprintf(rollup, "rollup_15m") + ", " + fmt.Sprintf(rollup, "rollup_1h") + ", " + fmt.Sprintf(rollup, "rollup_1d") +
+		fmt.Sprintf(rollup, tableQuarter) + ", " + fmt.Sprintf(rollup, tableHour) + ", " + fmt.Sprintf(rollup, tableDay) +
 		" FROM raw FINAL WHERE observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 	err := s.conn.QueryRow(ctx, query, named("from", int64(from)), named("to", int64(to))).
 		Scan(&c.Raw, &c.Exercise, &c.Quarter, &c.Hour, &c.Day)

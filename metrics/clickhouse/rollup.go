@@ -30,7 +30,7 @@ type level struct {
 // a correction that makes a reading one, or takes that back, wins too; a bucket
 // with nothing else keeps a row with count 0, which no reader shows.
 var levels = []level{
-	{"rollup_15m", metrics.BucketWidth, `
+	{tableQuarter, metrics.BucketWidth, `
 INSERT INTO rollup_15m (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
 SELECT metric, station, toStartOfFifteenMinutes(observed_at),
     countIf(quality != 4), sumIf(value, quality != 4), minIf(value, quality != 4), maxIf(value, quality != 4),
@@ -40,9 +40,12 @@ FROM raw FINAL
 WHERE (metric, station, toStartOfFifteenMinutes(observed_at)) IN (SELECT metric, station, bucket FROM dirty)
     AND observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 GROUP BY 1, 2, 3`},
-	{"rollup_1h", time.Hour, fold("rollup_1h", "rollup_15m", "toStartOfHour(bucket)")},
-	{"rollup_1d", 24 * time.Hour, fold("rollup_1d", "rollup_1h", civilDay)},
+	{tableHour, time.Hour, fold(tableHour, tableQuarter, "toStartOfHour(bucket)")},
+	{tableDay, 24 * time.Hour, fold(tableDay, tableHour, civilDay)},
 }
+
+// dayWidth is that of the civil day, which has no other in this zone.
+const dayWidth = 24 * time.Hour
 
 // civilDay is the start of the civil day that the bucket lies in.
 const civilDay = "toStartOfDay(bucket + INTERVAL 7 HOUR) - INTERVAL 7 HOUR"

@@ -45,7 +45,45 @@ CREATE TABLE IF NOT EXISTS station_units {cluster}
 )
 ENGINE = {replacing}(version)
 ORDER BY (station, valid_from)`}},
+	{"day rows by day", []string{dayTable, `
+INSERT INTO rollup_day (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
+SELECT metric, station, bucket, count, sum, min, max, first, last, last_at, version FROM rollup_1d FINAL
+SETTINGS max_partitions_per_insert_block = 0`}},
 }
+
+// The tables of today. rollup_1d is what migration 4 took over from; it stays
+// until a later version, so that a step back finds it.
+const (
+	tableRaw     = "raw"
+	tableQuarter = "rollup_15m"
+	tableHour    = "rollup_1h"
+	tableDay     = "rollup_day"
+)
+
+// dayTable is ordered by day before station: a year of all stations is one
+// stretch of it, and what today's recomputes write lies behind everything that
+// FINAL would have to merge. Measured over three years of 2,000 stations × 8
+// metrics: a year by unit takes 75 ms, where the order by station took 300.
+// Years that are over lie in one merged part each, which FINAL reads as it is.
+const dayTable = `
+CREATE TABLE IF NOT EXISTS rollup_day {cluster}
+(
+    metric  LowCardinality(String) CODEC(ZSTD(1)),
+    bucket  DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    station LowCardinality(String) CODEC(ZSTD(1)),
+    count   UInt64 CODEC(T64, ZSTD(1)),
+    sum     Float64 CODEC(ZSTD(1)),
+    min     Float64 CODEC(ZSTD(1)),
+    max     Float64 CODEC(ZSTD(1)),
+    first   Float64 CODEC(ZSTD(1)),
+    last    Float64 CODEC(ZSTD(1)),
+    last_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    version UInt128 CODEC(ZSTD(1))
+)
+ENGINE = {replacing}(version)
+PARTITION BY toYear(bucket + INTERVAL 7 HOUR)
+ORDER BY (metric, bucket, station)
+SETTINGS index_granularity = 2048`
 
 // rollupTable has a row per series and bucket. Its version is 128 bits wide: it
 // is the sum of the versions of the raw rows that the row was made from, which

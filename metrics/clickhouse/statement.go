@@ -1,85 +1,112 @@
 package clickhouse
 
-import (
-	"time"
+import "vonglau/metrics"
 
-	"vonglau/metrics"
-)
-
-// source is where a plan reads: the coarsest rollup that its step is made of,
+// source is where a plan reads: the coarsest rollup that its steps are made of,
 // or raw for single readings and quantiles.
 func (pl *plan) source() string {
-	switch {
-	case pl.Step == 0 || pl.Agg == P50 || pl.Agg == P95:
-		return "raw"
-	case pl.Step == StepMonth || pl.Step%(24*time.Hour) == 0:
-		return "rollup_1d"
-	case pl.Step%time.Hour == 0:
-		return "rollup_1h"
+	if pl.grid.raw() || pl.Agg == P50 || pl.Agg == P95 {
+		return tableRaw
 	}
-	return "rollup_15m"
+	return pl.grid.source()
 }
 
-// statement of the plan. It is put together from constants only; every value is
-// a parameter, and the stations come as the external table wanted (station,
-// key): a column block, not text. Each binds them and reads FINAL. Its columns are key, t (Int64, ms), value, n.
+// statement of the plan. It is put together from constants, from numbers and
+// from the catalogue's own periods; every value that was asked for is a
+// parameter, and the stations come as the external table wanted (station, key):
+// a column block, not text. Each form binds them and reads FINAL. Its columns
+// are key, t (Int64, ms), value, n, below; a ratio's value is the numerator and
+// below its denominator.
 func (pl *plan) statement(database string) string {
-	with, key := "", "''"
-	switch {
-	case pl.By == ByStation:
-		key = "toString(r.station)"
-	case pl.By == ByUnit && !pl.AsReported:
-		with = "WITH (SELECT (groupArray(station), groupArray(key)) FROM wanted) AS units "
-		key = "transform(toString(r.station), units.1, units.2, '')"
-	case pl.By == ByUnit:
-		key = "dictGetOrDefault('" + database + ".unit_of', 'unit', tuple(toString(r.station)), toDate32(" + pl.timeColumn() + " + INTERVAL 7 HOUR), '')"
+	with, from, key := pl.rows(database)
+	if pl.grid.raw() { // in the order of the table, so that the first rows come at once
+		return "SELECT toString(r.station) AS key, toUnixTimestamp64Milli(r.observed_at) AS t, r.value AS value, toUInt64(1) AS n, 0. AS below" + from +
+			" ORDER BY r.metric, r.station, r.observed_at, r.id LIMIT {limit:UInt64}"
 	}
-	from := " FROM " + pl.source() + " AS r FINAL"
+	step := pl.grid.startOf(pl.timeColumn())
+	const order = " ORDER BY key, t LIMIT {limit:UInt64}"
+	switch {
+	case pl.metric.Kind == metrics.Ratio:
+		return with + "SELECT " + key + " AS key, " + step + " AS t, sumIf(r.sum, r.metric = {metric:String}) AS value," +
+			" sumIf(r.count, r.metric = {other:String}) AS n, sumIf(r.sum, r.metric = {other:String}) AS below" + from +
+			" GROUP BY key, t HAVING countIf(r.metric = {metric:String}) > 0 AND n > 0" + order
+	case pl.source() == tableRaw:
+		level := "0.5"
+		if pl.Agg == P95 {
+			level = "0.95"
+		}
+		return with + "SELECT " + key + " AS key, " + step + " AS t, quantileExact(" + level + ")(r.value) AS value, count() AS n, 0. AS below" +
+			from + " GROUP BY key, t" + order
+	case pl.flat():
+		return with + "SELECT " + key + " AS key, " + step + " AS t, " + across(pl.Agg, pl.metric.Across, single(pl.Agg), "(r.last_at, r.station)") +
+			" AS value, sum(r.count) AS n, 0. AS below" + from + " GROUP BY key, t" + order
+	}
+	stations := "SELECT " + key + " AS key, r.station AS s, " + step + " AS t, " + within(pl.Agg) + " AS v, sum(r.count) AS c, max(r.last_at) AS l" +
+		from + " GROUP BY key, s, t"
+	if pl.Agg == Rate {
+		stations = pl.rates(stations)
+	}
+	return with + "SELECT key, t, " + across(pl.Agg, pl.metric.Across, "v", "(l, s)") + " AS value, sum(c) AS n, 0. AS below FROM (" +
+		stations + ") GROUP BY key, t" + order
+}
+
+// rows is the FROM clause, the expression of a row's key, and the WITH that the
+// expression needs. Units are looked up in a constant pair of arrays, which is
+// as fast as a join and leaves FINAL alone.
+func (pl *plan) rows(database string) (with, from, key string) {
 	where := " WHERE r.metric IN ({metric:String}, {other:String}) AND r.station IN (SELECT station FROM wanted)"
-	if pl.source() == "raw" {
+	if pl.source() == tableRaw {
 		where += " AND r.observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')" +
 			" AND r.observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND r.quality != 4"
 	} else {
 		where += " AND r.bucket >= toDateTime(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))" +
 			" AND r.bucket < toDateTime(fromUnixTimestamp64Milli({to:Int64}, 'UTC')) AND r.count > 0"
 	}
-	const order = " ORDER BY key, t LIMIT {limit:UInt64}"
+	from = " FROM " + pl.source() + " AS r FINAL" + where
+	unitAt := func(station, day string) string {
+		return "dictGetOrDefault('" + database + ".unit_of', 'unit', tuple(" + station + "), " + day + ", '')"
+	}
 	switch {
-	case pl.Step == 0:
-		return "SELECT " + key + " AS key, toUnixTimestamp64Milli(r.observed_at) AS t, r.value AS value, toUInt64(1) AS n" + from + where + " ORDER BY key, t, r.id LIMIT {limit:UInt64}"
-	case pl.metric.Kind == metrics.Ratio:
-		return with + "SELECT " + key + " AS key, " + pl.stepStart() + " AS t," +
-			" sumIf(r.sum, r.metric = {metric:String}) / sumIf(r.sum, r.metric = {other:String}) * 100 AS value," +
-			" sumIf(r.count, r.metric = {other:String}) AS n" + from + where +
-			" GROUP BY key, t HAVING countIf(r.metric = {metric:String}) > 0 AND n > 0" + order
-	case pl.source() == "raw":
-		level := "0.5"
-		if pl.Agg == P95 {
-			level = "0.95"
+	case pl.By == ByStation:
+		return "", from, "toString(r.station)"
+	case pl.By == ByUnit && pl.AsReported:
+		return "", from, unitAt("toString(r.station)", "toDate32("+pl.timeColumn()+" + INTERVAL 7 HOUR)")
+	case pl.By == ByUnit:
+		under := "key"
+		if pl.AsOf != "" {
+			under = unitAt("station", "{as_of:Date32}")
 		}
-		return with + "SELECT " + key + " AS key, " + pl.stepStart() + " AS t, quantileExact(" + level + ")(r.value) AS value, count() AS n" +
-			from + where + " GROUP BY key, t" + order
+		return "WITH (SELECT (groupArray(station), groupArray(" + under + ")) FROM wanted) AS units ", from,
+			"transform(toString(r.station), units.1, units.2, '')"
 	}
-	if pl.flat() {
-		return with + "SELECT " + key + " AS key, " + pl.stepStart() + " AS t, " +
-			across(pl.Agg, pl.metric.Across, single(pl.Agg), "(r.last_at, r.station)") + " AS value, sum(r.count) AS n" + from + where + " GROUP BY key, t" + order
+	return "", from, "''"
+}
+
+// rates turns each station's last values into changes per hour since the step
+// before. The first step of a station has none.
+func (pl *plan) rates(stations string) string {
+	change := "v - was"
+	if pl.metric.Kind == metrics.Counter {
+		change = "if(v < was, v, v - was)"
 	}
-	return with + "SELECT key, t, " + across(pl.Agg, pl.metric.Across, "v", "(l, s)") + " AS value, sum(c) AS n FROM (SELECT " +
-		key + " AS key, r.station AS s, " + pl.stepStart() + " AS t, " + within(pl.Agg) +
-		" AS v, sum(r.count) AS c, max(r.last_at) AS l" + from + where + " GROUP BY key, s, t) GROUP BY key, t" + order
+	const over = " OVER (PARTITION BY s ORDER BY t ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"
+	return "SELECT key, s, t, (" + change + ") / ((toUnixTimestamp64Milli(l) - toUnixTimestamp64Milli(was_l)) / 3600000) AS v, c, l FROM (" +
+		"SELECT *, lagInFrame(v, 1, nan)" + over + " AS was, lagInFrame(l, 1, l)" + over + " AS was_l FROM (" + stations + ")) WHERE was_l < l"
 }
 
 // flat reports whether one aggregation does: a step that is one rollup row of a
 // station, or a sum of sums. Two would make a group of every row.
 func (pl *plan) flat() bool {
 	switch {
+	case pl.Agg == Rate:
+		return false
 	case pl.Agg == Count:
 		return true
 	case pl.Agg == pl.metric.Across && (pl.Agg == metrics.Sum || pl.Agg == metrics.Min || pl.Agg == metrics.Max):
 		return true
 	}
 	for _, l := range levels {
-		if l.width == pl.Step {
+		if l.width == pl.grid.width {
 			return true
 		}
 	}
@@ -87,19 +114,10 @@ func (pl *plan) flat() bool {
 }
 
 func (pl *plan) timeColumn() string {
-	if pl.source() == "raw" {
+	if pl.source() == tableRaw {
 		return "r.observed_at"
 	}
 	return "r.bucket"
-}
-
-// stepStart is the start of the step that the row lies in, in ms: the same as
-// floor.
-func (pl *plan) stepStart() string {
-	if pl.Step == StepMonth {
-		return "(toInt64(toUnixTimestamp(toDateTime(toStartOfMonth(" + pl.timeColumn() + " + INTERVAL 7 HOUR), 'UTC'))) - 25200) * 1000"
-	}
-	return "(intDiv(toInt64(toUnixTimestamp(" + pl.timeColumn() + ")) + 25200, {step:Int64}) * {step:Int64} - 25200) * 1000"
 }
 
 // within is how rollup rows of one station become one value.
@@ -111,7 +129,7 @@ func within(agg metrics.How) string {
 		return "min(r.min)"
 	case metrics.Max:
 		return "max(r.max)"
-	case metrics.Last:
+	case metrics.Last, Rate:
 		return "argMax(r.last, r.last_at)"
 	case Count:
 		return "toFloat64(sum(r.count))"

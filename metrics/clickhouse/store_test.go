@@ -81,6 +81,9 @@ func TestStatementsOfACluster(t *testing.T) {
 	for _, m := range migrations {
 		for _, statement := range m.statements {
 			text := c.statement(statement)
+			if strings.HasPrefix(strings.TrimSpace(statement), "INSERT") {
+				continue // runs once, on the server that it reaches
+			}
 			if !strings.Contains(text, "ON CLUSTER province") || !strings.Contains(text, "ReplicatedReplacingMergeTree(version)") || strings.ContainsAny(text, "{}") {
 				t.Errorf("%s: %s", m.name, text)
 			}
