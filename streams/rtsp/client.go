@@ -34,8 +34,10 @@ type Config struct {
 }
 
 const (
-	silenceAtMost  = time.Minute
-	readBufferSize = 64 << 10
+	silenceAtMost = time.Minute
+	// quiet is how long no access unit may come before the connection is looked
+	// at once more.
+	quiet = 400 * time.Millisecond
 )
 
 // Client pulls cameras over RTSP. It is safe for concurrent use: every Run has
@@ -117,7 +119,7 @@ func (s *session) run(ctx context.Context, camera metrics.Camera) *streams.Failu
 			if err != nil {
 				return nil, err
 			}
-			w := newWire(conn)
+			w := newWire(conn, u.Scheme == "rtsps")
 			s.wire.Store(w)
 			return w, nil
 		},
@@ -167,16 +169,21 @@ func (s *session) watch(playing <-chan *streams.Failure) *streams.Failure {
 		return s.reason(&streams.Failure{Reason: streams.ReasonTimeout, Detail: "set up"})
 	}
 	s.lastUnit.CompareAndSwap(0, time.Now().UnixNano())
-	ticker := time.NewTicker(s.cfg.Silence / 8)
+	ticker := time.NewTicker(min(quiet, s.cfg.Silence/8))
 	defer ticker.Stop()
+	w := s.wire.Load()
 	for {
 		select {
 		case f := <-s.ended:
 			return f
 		case now := <-ticker.C:
 			limit := max(s.cfg.Silence, min(silenceAtMost, 4*time.Duration(s.interval.Load())))
-			if now.Sub(time.Unix(0, s.lastUnit.Load())) > limit {
+			silence := now.Sub(time.Unix(0, s.lastUnit.Load()))
+			if silence > limit {
 				return &streams.Failure{Reason: streams.ReasonSilent}
+			}
+			if silence > quiet && w != nil {
+				w.poke()
 			}
 		}
 	}
@@ -192,10 +199,11 @@ func (s *session) play(client *gortsplib.Client, u *base.URL) *streams.Failure {
 	if media == nil {
 		return &streams.Failure{Reason: streams.ReasonNoVideo}
 	}
-	if _, err = client.Setup(description.BaseURL, media, 0, 0); err != nil {
+	answer, err := client.Setup(description.BaseURL, media, 0, 0)
+	if err != nil {
 		return s.failure(err)
 	}
-	receive.attach(client, media)
+	receive.attach(client, media, answer)
 	if _, err = client.Play(nil); err != nil {
 		return s.failure(err)
 	}

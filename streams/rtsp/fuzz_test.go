@@ -7,7 +7,6 @@ import (
 
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
-	"github.com/pion/rtp"
 
 	"vonglau/streams"
 )
@@ -80,9 +79,9 @@ func FuzzReceiver(f *testing.F) {
 			n := min(int(input[0]), len(input)-3)
 			sequence += uint16(int8(input[2]))
 			stamp += uint32(input[1]&0x7e) * 900
-			r.packet(&rtp.Packet{
-				Header:  rtp.Header{Version: 2, Marker: input[1]&1 != 0, SequenceNumber: sequence, Timestamp: stamp},
-				Payload: input[3 : 3+n],
+			r.packet(packet{
+				kind: track.PayloadType(), marker: input[1]&1 != 0, sequence: sequence, stamp: stamp,
+				payload: input[3 : 3+n],
 			}, time.Unix(0, int64(binary.BigEndian.Uint16([]byte{input[0], input[1]}))))
 			input = input[3+n:]
 		}

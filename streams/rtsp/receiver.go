@@ -1,16 +1,17 @@
 package rtsp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v4"
+	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
-	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph264"
-	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph265"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmjpeg"
+	"github.com/bluenviron/gortsplib/v4/pkg/headers"
 	"github.com/pion/rtp"
 
 	"vonglau/streams"
@@ -21,18 +22,22 @@ import (
 const sequenceJump = 3000
 
 // receiver turns the RTP packets of the chosen track into access units. All of
-// it runs on the library's reader.
+// it runs on one goroutine, the one that reads the connection.
 type receiver struct {
 	session *session
 	format  format.Format
-	decode  func(*rtp.Packet) ([][]byte, error)
 	params  parameters
+	// One of the two makes units of packets: assemble for H.264 and H.265, decode
+	// for MJPEG.
+	assemble *assembler
+	decode   func(*rtp.Packet) ([]byte, error)
 
+	now      time.Time // arrival of the packet at hand
 	started  bool
 	sequence uint16
+	source   uint32
 	packets  int
 	lost     int
-	stamp    uint32 // RTP time of the packet before
 	pts      int64  // unwrapped, in 1/90000 s
 	lastPTS  uint32 // RTP time that pts stands for
 }
@@ -42,84 +47,113 @@ type receiver struct {
 func (s *session) choose(d *description.Session) (*description.Media, *receiver) {
 	var h264 *format.H264
 	if media := d.FindFormat(&h264); media != nil {
-		if decoder, err := h264.CreateDecoder(); err == nil {
+		if _, err := h264.CreateDecoder(); err == nil { // it refuses the packetization that nobody takes
 			sps, pps := h264.SafeParams()
-			return media, &receiver{
-				session: s, format: h264, decode: decoder.Decode,
-				params: newParameters(streams.H264, nil, sps, pps),
-			}
+			r := &receiver{session: s, format: h264, params: newParameters(streams.H264, nil, sps, pps)}
+			r.assemble = &assembler{limit: s.cfg.MaxUnit, done: r.unit}
+			return media, r
 		}
 	}
 	var h265 *format.H265
 	if media := d.FindFormat(&h265); media != nil {
-		if decoder, err := h265.CreateDecoder(); err == nil {
+		if _, err := h265.CreateDecoder(); err == nil {
 			vps, sps, pps := h265.SafeParams()
-			return media, &receiver{
-				session: s, format: h265, decode: decoder.Decode,
-				params: newParameters(streams.H265, vps, sps, pps),
-			}
+			r := &receiver{session: s, format: h265, params: newParameters(streams.H265, vps, sps, pps)}
+			r.assemble = &assembler{h265: true, limit: s.cfg.MaxUnit, done: r.unit}
+			return media, r
 		}
 	}
 	var mjpeg *format.MJPEG
 	if media := d.FindFormat(&mjpeg); media != nil {
 		if decoder, err := mjpeg.CreateDecoder(); err == nil {
 			return media, &receiver{
-				session: s, format: mjpeg, params: newParameters(streams.MJPEG, nil, nil, nil),
-				decode: func(p *rtp.Packet) ([][]byte, error) {
-					image, err := decoder.Decode(p)
-					if err != nil {
-						return nil, err
-					}
-					return [][]byte{image}, nil
-				},
+				session: s, format: mjpeg, params: newParameters(streams.MJPEG, nil, nil, nil), decode: decoder.Decode,
 			}
 		}
 	}
 	return nil, nil
 }
 
-func (r *receiver) attach(client *gortsplib.Client, media *description.Media) {
-	client.OnPacketRTP(media, r.format, func(p *rtp.Packet) {
-		// A parser that a camera's bytes can break must break this camera only.
-		defer func() {
-			if v := recover(); v != nil {
-				r.session.telemetry.panics.Inc()
-				r.session.end(&streams.Failure{Reason: streams.ReasonProtocol, Detail: fmt.Sprintf("broken video: %T", v)})
-			}
-		}()
-		r.packet(p, time.Now())
+// attach takes the track's packets: from the connection itself where they are
+// interleaved in it, else from the library. answer is the one to SETUP.
+func (r *receiver) attach(client *gortsplib.Client, media *description.Media, answer *base.Response) {
+	var transport headers.Transport
+	w := r.session.wire.Load()
+	if w == nil || w.sealed || transport.Unmarshal(answer.Header["Transport"]) != nil ||
+		transport.Secure || transport.InterleavedIDs == nil || transport.InterleavedIDs[0] > 255 {
+		client.OnPacketRTP(media, r.format, func(p *rtp.Packet) { r.guarded(packetOf(p), time.Now()) })
+		return
+	}
+	w.divert(byte(transport.InterleavedIDs[0]), r.format.PayloadType(), func(b []byte, now time.Time) {
+		if p, ok := parsePacket(b); ok {
+			r.guarded(p, now)
+		} else {
+			r.session.telemetry.undecodable.Inc()
+		}
 	})
 }
 
-func (r *receiver) packet(p *rtp.Packet, now time.Time) {
-	previous := r.stamp
-	if r.started {
-		if gap := int(p.SequenceNumber - r.sequence - 1); gap > 0 && gap < sequenceJump {
-			r.lost += gap
+// guarded ends the attempt, and nothing else, when a camera's bytes break a
+// parser.
+func (r *receiver) guarded(p packet, now time.Time) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.session.telemetry.panics.Inc()
+			r.session.end(&streams.Failure{Reason: streams.ReasonProtocol, Detail: fmt.Sprintf("broken video: %T", v)})
+		}
+	}()
+	r.packet(p, now)
+}
+
+func (r *receiver) packet(p packet, now time.Time) {
+	if p.kind != r.format.PayloadType() {
+		r.session.telemetry.undecodable.Inc()
+		return
+	}
+	lost := 0
+	if r.started && p.source == r.source {
+		if gap := int(p.sequence - r.sequence - 1); gap > 0 && gap < sequenceJump {
+			lost = gap
 		}
 	} else {
-		previous, r.lastPTS = p.Timestamp, p.Timestamp
+		r.lastPTS = p.stamp // another source: its time starts anew
 	}
-	r.started, r.sequence, r.stamp = true, p.SequenceNumber, p.Timestamp
+	r.started, r.sequence, r.source, r.now = true, p.sequence, p.source, now
 	r.packets++
+	r.lost += lost
 
-	nalus, err := r.decode(p)
-	if err != nil {
-		if !errors.Is(err, rtph264.ErrMorePacketsNeeded) && !errors.Is(err, rtph265.ErrMorePacketsNeeded) &&
-			!errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded) {
+	if r.assemble != nil {
+		if err := r.assemble.push(p, lost > 0); errors.Is(err, errOversize) {
+			r.oversize()
+		} else if err != nil {
 			r.session.telemetry.undecodable.Inc()
 		}
 		return
 	}
-	stamp := p.Timestamp
-	if !p.Marker {
-		// Cameras that set no marker: the unit ended with the packet before.
-		stamp = previous
+	image, err := r.decode(&rtp.Packet{
+		Header: rtp.Header{
+			Version: 2, Marker: p.marker, PayloadType: p.kind, SequenceNumber: p.sequence, Timestamp: p.stamp, SSRC: p.source,
+		},
+		Payload: bytes.Clone(p.payload), // the decoder keeps it
+	})
+	switch {
+	case err == nil:
+		r.unit([][]byte{image}, p.stamp, false)
+	case !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
+		r.session.telemetry.undecodable.Inc()
 	}
-	r.unit(nalus, stamp, now)
 }
 
-func (r *receiver) unit(nalus [][]byte, stamp uint32, now time.Time) {
+func (r *receiver) oversize() {
+	r.session.end(&streams.Failure{
+		Reason: streams.ReasonOversize, Detail: fmt.Sprintf("more than %d bytes", r.session.cfg.MaxUnit),
+	})
+}
+
+// unit takes a whole access unit. One with missing parts is passed on, since
+// decoders conceal what they can, but is no keyframe: nothing starts with it.
+func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
+	now := r.now
 	if clock := int64(r.format.ClockRate()); clock > 0 {
 		r.pts += int64(int32(stamp-r.lastPTS)) * 90000 / clock
 	}
@@ -137,7 +171,7 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, now time.Time) {
 		return
 	}
 	if size > r.session.cfg.MaxUnit {
-		r.session.end(&streams.Failure{Reason: streams.ReasonOversize, Detail: fmt.Sprintf("%d bytes", size)})
+		r.oversize()
 		return
 	}
 	if before := r.session.lastUnit.Swap(now.UnixNano()); before != 0 {
@@ -152,7 +186,7 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, now time.Time) {
 		r.session.sink.OnFormat(f)
 	}
 	u := streams.AccessUnit{
-		At: now, PTS: r.pts, NALUs: kept, Key: key, Size: size, Packets: r.packets, Lost: r.lost,
+		At: now, PTS: r.pts, NALUs: kept, Key: key && !damaged, Size: size, Packets: r.packets, Lost: r.lost,
 	}
 	r.packets, r.lost = 0, 0
 	if r.session.sink.OnUnit != nil {

@@ -1,23 +1,32 @@
 package rtsp
 
 import (
-	"bufio"
 	"bytes"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// farewellTime bounds the TEARDOWN of a connection that no longer drains.
-const farewellTime = 300 * time.Millisecond
+const (
+	// farewellTime bounds the TEARDOWN of a connection that no longer drains.
+	farewellTime = 300 * time.Millisecond
+	// readBufferSize is what one system call can bring. Buffers are borrowed for
+	// the time of a read, so a thousand waiting cameras hold none.
+	readBufferSize = 128 << 10
+	// signOfLife is how often the library is told that video comes.
+	signOfLife = time.Second
+)
 
-// wire is a camera's connection with a larger read buffer than the library's, so
-// that one system call brings many packets, and with an eye on its first bytes:
-// whether it is RTSP that answers.
+// wire is a camera's connection as the library sees it. It looks at its first
+// bytes, whether it is RTSP that answers, and from divert on it takes the video
+// out of the stream (see interleaved), so that the library reads nothing but the
+// conversation.
 type wire struct {
 	net.Conn
-	br *bufio.Reader
+	sealed bool // TLS: there is nothing to see
 
 	first   [4]byte // of the reader's goroutine until seen
 	have    int
@@ -25,23 +34,101 @@ type wire struct {
 
 	mu      sync.Mutex // guards leaving and the order of deadlines
 	leaving time.Time  // when the farewell ends; zero: not leaving
+
+	diverted atomic.Pointer[diversion]
+
+	// of the reader's goroutine
+	waiting []byte // for the library
+	partial []byte // a frame that is not whole yet
+	signed  time.Time
 }
 
-func newWire(conn net.Conn) *wire {
-	return &wire{Conn: conn, br: bufio.NewReaderSize(conn, readBufferSize)}
+// diversion is where the video of a connection goes.
+type diversion struct {
+	parser  interleaved
+	kind    byte // payload type
+	onVideo func(packet []byte, now time.Time)
+	now     time.Time
 }
 
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBufferSize); return &b }}
+
+func newWire(conn net.Conn, sealed bool) *wire { return &wire{Conn: conn, sealed: sealed} }
+
+// divert sends the frames of a channel, RTP packets of the payload type kind, to
+// onVideo from here on. It must be called
+// between two messages: after the answer to SETUP, before PLAY.
+func (w *wire) divert(channel, kind byte, onVideo func(packet []byte, now time.Time)) {
+	d := &diversion{kind: kind, onVideo: onVideo}
+	d.parser.video = channel
+	d.parser.onVideo = func(packet []byte) { d.onVideo(packet, d.now) }
+	w.diverted.Store(d)
+}
+
+// Read gives the library what is for it.
 func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.br.Read(p)
-	if w.have < len(w.first) && n > 0 {
-		w.have += copy(w.first[w.have:], p[:n])
-		if !bytes.HasPrefix([]byte("RTSP"), w.first[:w.have]) {
-			w.foreign.Store(true)
-			w.have = len(w.first)
+	for len(w.waiting) == 0 {
+		if err := w.fill(); err != nil {
+			return 0, err
 		}
 	}
-	return n, err
+	n := copy(p, w.waiting)
+	if w.waiting = w.waiting[n:]; len(w.waiting) == 0 {
+		w.waiting = nil // the conversation is rare: hold no memory for it
+	}
+	return n, nil
 }
+
+// took takes what a read has brought: n bytes of b behind the partial frame that
+// was put there before. It says whether there is something for the library.
+func (w *wire) took(b []byte, n int) bool {
+	if w.have < len(w.first) {
+		w.look(b[len(w.partial):n])
+	}
+	d := w.diverted.Load()
+	if d == nil {
+		w.waiting = append(w.waiting, b[:n]...)
+		return true
+	}
+	d.now = time.Now()
+	var left int
+	left, w.waiting = d.parser.split(b[:n], w.waiting)
+	w.partial = append(w.partial[:0], b[n-left:n]...)
+	if d.now.Sub(w.signed) >= signOfLife {
+		// The library ends a session without packets: it gets an empty one.
+		w.signed = d.now
+		w.waiting = append(w.waiting, '$', d.parser.video, 0, rtpHeader, 2<<6, d.kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	}
+	return len(w.waiting) > 0
+}
+
+func (w *wire) look(b []byte) {
+	if w.sealed {
+		return
+	}
+	w.have += copy(w.first[w.have:], b)
+	if !bytes.HasPrefix([]byte("RTSP"), w.first[:w.have]) {
+		w.foreign.Store(true)
+		w.have = len(w.first)
+	}
+}
+
+// poke makes a waiting reader look once more, however sure it is that it would
+// have been told.
+func (w *wire) poke() {
+	_ = w.Conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+// again reports whether a failed read was only poked: nobody else sets a deadline.
+func (w *wire) again(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && w.Conn.SetReadDeadline(time.Time{}) == nil
+}
+
+// SetReadDeadline is not the library's: the watch on the video is the session's.
+func (w *wire) SetReadDeadline(time.Time) error { return nil }
+
+// SetDeadline sets the write deadline only.
+func (w *wire) SetDeadline(t time.Time) error { return w.SetWriteDeadline(t) }
 
 // SetWriteDeadline is the library's, but never later than the farewell.
 func (w *wire) SetWriteDeadline(t time.Time) error {
@@ -59,4 +146,21 @@ func (w *wire) farewell() {
 	defer w.mu.Unlock()
 	w.leaving = time.Now().Add(farewellTime)
 	_ = w.Conn.SetWriteDeadline(w.leaving)
+}
+
+// fillPlain is fill for connections that are no socket of the system's.
+func (w *wire) fillPlain() error {
+	for {
+		buffer := readBuffers.Get().(*[]byte)
+		had := copy(*buffer, w.partial)
+		n, err := w.Conn.Read((*buffer)[had:])
+		done := n > 0 && w.took(*buffer, had+n)
+		readBuffers.Put(buffer)
+		switch {
+		case done:
+			return nil
+		case err != nil && !w.again(err):
+			return err
+		}
+	}
 }
