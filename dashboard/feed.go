@@ -99,6 +99,11 @@ func (f *feed) tick(n int) {
 		}
 	}
 	alarms := f.s.opts.Alarms.Changed()
+	for _, id := range alarms { // a station shows how bad it is
+		if a, ok := f.s.opts.Alarms.Get(id); ok {
+			dirty[a.Station] = true
+		}
+	}
 	f.kpiChanged = f.kpiChanged || kpi
 	if kpi = f.kpiChanged; n%kpiTicks == 0 {
 		f.kpiChanged = false
