@@ -10,28 +10,26 @@ const sliceHeader = 16
 var hashSeed = maphash.MakeSeed()
 
 // fingerprints of an access unit: exact is equal only for the very same coded
-// picture, picture also for another coding of the same content with the same
-// parameters. Both leave out parameter sets, delimiters and messages (which may
-// carry the time); a unit without slices has the fingerprints 0.
-func fingerprints(codec Codec, nalus [][]byte) (exact, picture uint64) {
-	var e, p maphash.Hash
-	e.SetSeed(hashSeed)
-	p.SetSeed(hashSeed)
-	slices := 0
+// picture, picture, made for keyframes only, also for another coding of the same
+// content with the same parameters. Both leave out parameter sets, delimiters and
+// messages (which may carry the time); a unit without slices has the fingerprints
+// 0. A slice is hashed in one call: by the piece it costs three times as much.
+func fingerprints(codec Codec, nalus [][]byte, key bool) (exact, picture uint64) {
 	for _, nalu := range nalus {
 		if !isSlice(codec, nalu) {
 			continue
 		}
-		slices++
-		_, _ = e.Write(nalu)
-		if len(nalu) > sliceHeader {
-			_, _ = p.Write(nalu[sliceHeader:])
+		exact = fold(exact, maphash.Bytes(hashSeed, nalu))
+		if key {
+			picture = fold(picture, maphash.Bytes(hashSeed, nalu[min(sliceHeader, len(nalu)):]))
 		}
 	}
-	if slices == 0 {
-		return 0, 0
-	}
-	return e.Sum64() | 1, p.Sum64() | 1
+	return exact, picture
+}
+
+// fold adds the hash of a further slice, in order; it is never 0.
+func fold(sum, hash uint64) uint64 {
+	return ((sum<<27|sum>>37)*0x9e3779b97f4a7c15 ^ hash) | 1
 }
 
 // isSlice reports whether a NAL unit carries picture content.

@@ -143,7 +143,7 @@ func (j *Judge) Unit(u AccessUnit) {
 	s.packets += u.Packets
 	s.lost += u.Lost
 
-	exact, picture := fingerprints(j.format.Codec, u.NALUs)
+	exact, picture := fingerprints(j.format.Codec, u.NALUs, u.Key)
 	switch {
 	case exact == 0:
 	case exact == j.lastExact:

@@ -346,8 +346,8 @@ func FuzzFingerprints(f *testing.F) {
 	f.Add("h265", []byte{0x26, 1}, []byte{})
 	f.Add("mjpeg", []byte{0xff, 0xd8}, []byte{1})
 	f.Fuzz(func(t *testing.T, codec string, a, b []byte) {
-		e1, p1 := fingerprints(Codec(codec), [][]byte{a, b})
-		e2, p2 := fingerprints(Codec(codec), [][]byte{a, b})
+		e1, p1 := fingerprints(Codec(codec), [][]byte{a, b}, true)
+		e2, p2 := fingerprints(Codec(codec), [][]byte{a, b}, true)
 		if e1 != e2 || p1 != p2 || (e1 == 0) != (p1 == 0) {
 			t.Errorf("%x %x, then %x %x", e1, p1, e2, p2)
 		}
