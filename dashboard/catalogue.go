@@ -27,7 +27,11 @@ func (s *Server) units(w http.ResponseWriter, _ *http.Request, a asker) error {
 	units, scopes := []unitEntry{}, []scopeEntry{}
 	for _, u := range c.Units() {
 		if a.predicate.Unit(u.Code) {
-			units = append(units, unitEntry{u.Code, u.Name, u.Kind, u.Parent, u.Lat, u.Lon})
+			parent := u.Parent
+			if !a.predicate.Unit(parent) {
+				parent = ""
+			}
+			units = append(units, unitEntry{u.Code, u.Name, u.Kind, parent, u.Lat, u.Lon})
 		}
 	}
 	for _, scope := range c.Scopes() {
