@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var route = regexp.MustCompile(`"(GET|POST|PUT|DELETE) /api/v1(/[^"]*)"`)
+var route = regexp.MustCompile(`"(GET|POST|PUT|DELETE) /api/v1(/[^" ]*)"`)
 
 // TestOpenAPIMatchesTheRoutes holds the description to the sources, both ways.
 func TestOpenAPIMatchesTheRoutes(t *testing.T) {
