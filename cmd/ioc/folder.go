@@ -31,13 +31,9 @@ func openFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	lock, err := lockFolder(dir)
 	if err != nil {
-		return nil, fmt.Errorf("the data folder is not writable: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("another ioc already uses the data folder %s: stop it, or name another folder", dir)
+		return nil, err
 	}
 	f := &folder{dir: dir, lock: lock}
 	if err := f.checkSpace(); err != nil {
@@ -56,6 +52,19 @@ func openFolder(dir string) (*folder, error) {
 	}
 	f.settled.Store(!f.unclean)
 	return f, nil
+}
+
+// lockFolder takes a data folder for this program alone.
+func lockFolder(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("the data folder is not writable: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("another ioc already uses the data folder %s: stop it, or name another folder", dir)
+	}
+	return lock, nil
 }
 
 func (f *folder) checkSpace() error {

@@ -20,6 +20,8 @@ const usage = `ioc: an operations centre for a province
   ioc demo  [-h]            everything in one program, with a simulated province
   ioc serve -config FILE    run a centre
   ioc check -config FILE    name every fault of a configuration, file:line: message
+  ioc journal inspect|verify|replay -config FILE [-from TIME]
+                            what the journal holds, whether it is sound; store it again from a point
   ioc user hash             read a password from standard input, print its password_hash
   ioc version
 
@@ -40,7 +42,7 @@ func run(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	command, ok := map[string]func(context.Context, []string) error{
-		"demo": demo, "serve": serve, "check": check, "user": user, "version": version,
+		"demo": demo, "serve": serve, "check": check, "user": user, "journal": journalCommand, "version": version,
 	}[args[0]]
 	if !ok {
 		fmt.Fprint(os.Stderr, usage)

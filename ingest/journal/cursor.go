@@ -63,6 +63,16 @@ func (c *Cursor) Load(ctx context.Context) (uint64, error) {
 		c.j.log.Warn("journal cursor belongs to another incarnation of its log and starts again", "cursor", c.name, "seq", p.Seq)
 		return 0, nil
 	}
+	_, last, err := c.j.Span(ctx, c.log)
+	if err != nil {
+		return 0, err
+	}
+	if p.Seq > last {
+		// The engine found damage when it opened the log and cut its tail off;
+		// sequences begin again behind what is left, and must not be skipped.
+		c.j.lost(c.log, last+1, p.Seq)
+		return last, nil
+	}
 	return p.Seq, nil
 }
 

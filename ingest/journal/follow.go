@@ -16,6 +16,7 @@ type Record struct {
 	Time    time.Time // when it became durable
 	Subject string
 	Data    []byte // valid until the handler returns
+	Pending uint64 // records behind this one, when it was handed out
 }
 
 // Follow hands every record after the given sequence to fn, in order, until
@@ -81,7 +82,7 @@ func (j *Journal) follow(ctx context.Context, log Log, next *uint64, fn func(con
 		if seq > *next {
 			j.checkGap(ctx, log, *next, seq-1)
 		}
-		rec := Record{Seq: seq, Time: meta.Timestamp, Subject: msg.Subject(), Data: msg.Data()}
+		rec := Record{Seq: seq, Time: meta.Timestamp, Subject: msg.Subject(), Data: msg.Data(), Pending: meta.NumPending}
 		if err := fn(ctx, rec); err != nil {
 			return handlerError{err}
 		}
@@ -95,9 +96,13 @@ func (j *Journal) checkGap(ctx context.Context, log Log, from, to uint64) {
 	if err == nil && from < first {
 		from = first
 	}
-	if from > to {
-		return
+	if from <= to {
+		j.lost(log, from, to)
 	}
+}
+
+// lost counts and tells of records that a log no longer has.
+func (j *Journal) lost(log Log, from, to uint64) {
 	j.tel.gaps.Add(float64(to - from + 1))
 	j.log.Error("journal has lost records", "log", log, "from", from, "to", to)
 	if j.opts.OnGap != nil {
@@ -120,7 +125,7 @@ func (j *Journal) Read(ctx context.Context, log Log, first, last uint64, fn func
 				return err
 			}
 		}
-		if rec.Seq >= last {
+		if rec.Seq >= last || rec.Pending == 0 { // the last one may be lost
 			return done
 		}
 		return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -138,7 +140,8 @@ func TestCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Save(t.Context(), 42); err != nil {
+	appendAll(t, producer(t, j, "a"), "1", "2", "3")
+	if err := c.Save(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
 	j.Close()
@@ -146,7 +149,7 @@ func TestCursor(t *testing.T) {
 	if c, err = j.Cursor(t.Context(), journal.Readings, "store"); err != nil {
 		t.Fatal(err)
 	}
-	if seq, err := c.Load(t.Context()); err != nil || seq != 42 {
+	if seq, err := c.Load(t.Context()); err != nil || seq != 2 {
 		t.Fatalf("cursor is at %d, %v", seq, err)
 	}
 }
@@ -183,5 +186,70 @@ func TestBucket(t *testing.T) {
 	all, err := b.All(ctx)
 	if err != nil || fmt.Sprint(all) != fmt.Sprint(map[string][]byte{"l": []byte("5")}) {
 		t.Fatalf("bucket holds %v, %v", all, err)
+	}
+}
+
+// A flipped bit on the disk is found and named, however the engine takes it.
+func TestVerifyNamesWhatIsLost(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	p := producer(t, j, "a")
+	for i := range 50 {
+		block, err := journal.AppendBlock(nil, sample(20+i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Append(t.Context(), block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := j.Verify(t.Context(), journal.Readings, nil); err != nil || !r.Sound() || r.Records != 50 {
+		t.Fatalf("a sound log: %+v, %v", r, err)
+	}
+	c, err := j.Cursor(t.Context(), journal.Readings, "store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Save(t.Context(), 50); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", string(journal.Readings), "msgs", "*.blk"))
+	if err != nil || len(blocks) == 0 {
+		t.Fatalf("no block files: %v", err)
+	}
+	data, err := os.ReadFile(blocks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 0x04
+	if err := os.WriteFile(blocks[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// What the engine kept of its own index must not hide the damage.
+	if err := os.Remove(filepath.Join(filepath.Dir(blocks[0]), "index.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var gaps []journal.Gap
+	j = open(t, dir, journal.Options{OnGap: func(_ journal.Log, from, to uint64) { gaps = append(gaps, journal.Gap{From: from, To: to}) }})
+	r, err := j.Verify(t.Context(), journal.Readings, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sound() || r.Records == 50 {
+		t.Fatalf("a flipped bit was not found: %+v", r)
+	}
+	// The engine has cut the log off there. A cursor from beyond must not skip
+	// what is written from now on under the same sequences.
+	if c, err = j.Cursor(t.Context(), journal.Readings, "store"); err != nil {
+		t.Fatal(err)
+	}
+	seq, err := c.Load(t.Context())
+	if err != nil || seq != r.Last || len(gaps) == 0 {
+		t.Fatalf("cursor at %d of %d, told %v, %v", seq, r.Last, gaps, err)
+	}
+	p = producer(t, j, "a")
+	if got, err := p.Append(t.Context(), []byte("next")); err != nil || got != seq+1 {
+		t.Fatalf("the next record is %d, %v", got, err)
 	}
 }

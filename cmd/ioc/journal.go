@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"vonglau/cmd/ioc/config"
+	"vonglau/ingest/journal"
+)
+
+var journalLogs = []journal.Log{journal.Readings, journal.Events, journal.Refused}
+
+// journalCommand looks at a journal whose centre is stopped: inspect shows what
+// is there, verify reads all of it, replay lets the store begin again from a
+// point, which changes nothing that is stored already.
+func journalCommand(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("ioc journal inspect|verify|replay -config FILE (or -data DIR)")
+	}
+	var path, dir, from string
+	if err := flags("journal "+args[0], args[1:], func(set *flag.FlagSet) {
+		set.StringVar(&path, "config", "", "the configuration `file`")
+		set.StringVar(&dir, "data", "", "or the data `folder` alone")
+		set.StringVar(&from, "from", "", "replay: a `time` like 2026-07-01T07:00:00+07:00; empty: all that the journal has")
+	}); err != nil {
+		return err
+	}
+	cfg := journal.Config{Dir: dir + "/journal"}
+	if path != "" {
+		loaded, faults := config.Load(path, config.Environment)
+		if len(faults) > 0 {
+			return errors.New(faults[0].String())
+		}
+		cfg, dir = loaded.Journal, loaded.Data
+	}
+	if dir == "" {
+		return errors.New("which journal? name -config FILE or -data DIR")
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	j, err := journal.Open(ctx, cfg, journal.Options{})
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	switch args[0] {
+	case "inspect":
+		return inspectJournal(ctx, j)
+	case "verify":
+		return verifyJournal(ctx, j)
+	case "replay":
+		return replayJournal(ctx, j, from)
+	}
+	return fmt.Errorf("ioc journal: %q is not inspect, verify or replay", args[0])
+}
+
+func inspectJournal(ctx context.Context, j *journal.Journal) error {
+	for _, log := range journalLogs {
+		first, last, err := j.Span(ctx, log)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-9s records %d to %d\n", log, first, last)
+	}
+	cursor, err := j.Cursor(ctx, journal.Readings, "store")
+	if err != nil {
+		return err
+	}
+	seq, err := cursor.Load(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("store     has everything up to %d\n", seq)
+	return nil
+}
+
+func verifyJournal(ctx context.Context, j *journal.Journal) error {
+	sound := true
+	for _, log := range journalLogs {
+		r, err := j.Verify(ctx, log, func(seq uint64) { fmt.Fprintf(os.Stderr, "%s: at %d\r", log, seq) })
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-9s records %d to %d: %d there, %d bytes, %d readings\n", log, r.First, r.Last, r.Records, r.Bytes, r.Readings)
+		for _, g := range r.Gaps {
+			fmt.Printf("%-9s lost %d to %d\n", log, g.From, g.To)
+		}
+		for _, seq := range r.Damaged {
+			fmt.Printf("%-9s damaged %d\n", log, seq)
+		}
+		sound = sound && r.Sound()
+	}
+	if !sound {
+		return errors.New("the journal has lost or damaged records: what they held is in the database if the store had passed them (ioc journal inspect)")
+	}
+	fmt.Println("sound")
+	return nil
+}
+
+func replayJournal(ctx context.Context, j *journal.Journal, from string) error {
+	first, last, err := j.Span(ctx, journal.Readings)
+	if err != nil {
+		return err
+	}
+	if from != "" {
+		at, err := time.Parse(time.RFC3339, from)
+		if err != nil {
+			return fmt.Errorf("-from: %q is not a time like 2026-07-01T07:00:00+07:00", from)
+		}
+		if first, err = j.SeqAt(ctx, journal.Readings, at); err != nil {
+			return err
+		}
+	}
+	cursor, err := j.Cursor(ctx, journal.Readings, "store")
+	if err != nil {
+		return err
+	}
+	if err := cursor.Save(ctx, max(first, 1)-1); err != nil {
+		return err
+	}
+	fmt.Printf("at its next start the store writes records %d to %d again; readings that it has stay as they are\n", first, last)
+	return nil
+}
