@@ -81,7 +81,9 @@ func (e *Engine) Apply(readings []metrics.Reading, now metrics.Millis) {
 			e.tel.conflicts.Inc()
 		case expired:
 			e.tel.expired.Inc()
-		case overflowed:
+		case overflowed: // the latest value may have moved
+			e.changed[key] = struct{}{}
+			s.stale = false
 			e.tel.overflow.Inc()
 		}
 	}
@@ -158,7 +160,7 @@ func (e *Engine) Export(yield func([]metrics.Reading) error) error {
 	for _, key := range e.keys() {
 		e.mu.Lock()
 		if s := e.series[key]; s != nil {
-			if s.latest.At != 0 && (len(s.buckets) == 0 || s.buckets[len(s.buckets)-1].start.Add(metrics.BucketWidth) <= s.latest.At) {
+			if !s.holdsLatest() {
 				buf = append(buf, s.latest.reading(key))
 			}
 			for _, b := range s.buckets {

@@ -60,6 +60,29 @@ func TestLatestIsByObservedTime(t *testing.T) {
 	}
 }
 
+// A post that reports more often than a bucket holds makes its windows
+// insufficient, also after a restart, but never its latest value old.
+func TestTooManyReadings(t *testing.T) {
+	e := live.New(catalogue(t), nil)
+	key := live.Key{Station: "R", Metric: "rain"}
+	start := now.Floor(metrics.BucketWidth)
+	for i := range 5000 {
+		e.Apply([]metrics.Reading{rain(start+metrics.Millis(i), float64(i))}, now)
+	}
+	again := live.New(catalogue(t), nil)
+	if err := e.Export(func(readings []metrics.Reading) error { again.Apply(readings, now); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]*live.Engine{"before a restart": e, "after it": again} {
+		if v, ok := e.Latest(key, now); !ok || v.Value != 4999 {
+			t.Errorf("%s: latest is %+v", name, v)
+		}
+		if v := e.Window(key, window(t, "15m"), now); v.V == v.V {
+			t.Errorf("%s: a window with readings left out says %v", name, v.V)
+		}
+	}
+}
+
 func TestTurnToStaleIsTold(t *testing.T) {
 	e := live.New(catalogue(t), nil)
 	e.Apply([]metrics.Reading{rain(now, 2)}, now)

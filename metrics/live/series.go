@@ -10,7 +10,8 @@ import (
 )
 
 // maxBucketPoints bounds one bucket of one series: 4.5 observations a second.
-// What comes on top is counted and left out, and the bucket says so.
+// What comes on top is counted and left out of the windows, which a full bucket
+// makes insufficient; the latest value moves on all the same.
 const maxBucketPoints = 4096
 
 // Point is one observation of a series.
@@ -33,12 +34,15 @@ func comparePoints(a, b Point) int {
 
 // bucket holds the observations of one BucketWidth, sorted by identity.
 type bucket struct {
-	start    metrics.Millis
-	points   []Point
-	overflow bool
-	summary  stats // of points; valid unless dirty
-	dirty    bool
+	start   metrics.Millis
+	points  []Point
+	summary stats // of points; valid unless dirty
+	dirty   bool
 }
+
+// full says that the bucket may lack observations. It is asked of the points, so
+// that a restart from a checkpoint does not forget it.
+func (b *bucket) full() bool { return len(b.points) >= maxBucketPoints }
 
 // series is one station's metric.
 type series struct {
@@ -96,8 +100,10 @@ func (s *series) take(p Point, oldest metrics.Millis, thin bool) outcome {
 		}
 		b.points[at] = p
 	} else {
-		if len(b.points) >= maxBucketPoints {
-			b.overflow = true
+		if b.full() {
+			if newest {
+				s.setLatest(p)
+			}
 			return overflowed
 		}
 		b.points = slices.Insert(b.points, at, p)
@@ -128,6 +134,16 @@ func (s *series) setLatest(p Point) outcome {
 	}
 	s.latest = p
 	return changed
+}
+
+// holdsLatest reports whether the latest observation stands in a bucket: it does
+// not when the series reports seldom, or more often than a bucket takes.
+func (s *series) holdsLatest() bool {
+	if s.latest.At == 0 || len(s.buckets) == 0 {
+		return s.latest.At == 0
+	}
+	points := s.buckets[len(s.buckets)-1].points
+	return comparePoints(points[len(points)-1], s.latest) == 0
 }
 
 // trim forgets buckets before oldest.
@@ -215,7 +231,7 @@ func (s *series) over(from, to metrics.Millis, slot time.Duration) stats {
 }
 
 func (b *bucket) over(from, to metrics.Millis, slot time.Duration) stats {
-	st := stats{overflow: b.overflow}
+	st := stats{overflow: b.full()}
 	var lastSlot metrics.Millis = -1
 	for _, p := range b.points {
 		if p.At <= from || p.At > to {
