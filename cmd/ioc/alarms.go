@@ -113,6 +113,10 @@ func (s *alarms) judge(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case l := <-s.a.lost:
+			if err := s.act(ctx, s.journalLost(l)); err != nil && ctx.Err() == nil {
+				return err
+			}
 		case now := <-tick.C:
 			at := metrics.MillisOf(now)
 			for _, act := range s.machine.Judge(s.a.current(), s.values(now), at) {
@@ -124,6 +128,23 @@ func (s *alarms) judge(ctx context.Context) error {
 				}
 			}
 		}
+	}
+}
+
+// journalLost is the alarm about records that the journal no longer has. It is
+// about the whole province and ends by hand.
+func (s *alarms) journalLost(l lost) alarm.Act {
+	c := s.a.current()
+	root, _ := c.Unit(c.Root())
+	now := metrics.MillisOf(time.Now())
+	return alarm.Act{
+		Verb: alarm.Raise, Alarm: fmt.Sprintf("journal_lost.%s.%d.%d", l.log, l.from, now), At: now, Severity: alarm.Critical,
+		Value: float64(l.to - l.from + 1), Count: 1,
+		Text: metrics.Text{
+			Vi: fmt.Sprintf("Nhật ký %s mất các khối %d–%d: kiểm tra ổ đĩa", l.log, l.from, l.to),
+			En: fmt.Sprintf("Journal %s has lost records %d–%d: check the disk", l.log, l.from, l.to),
+		},
+		Subject: &alarm.Subject{Rule: "journal_lost", Station: metrics.UnitStation(c.Root()), Unit: c.Root(), Place: root.Name},
 	}
 }
 

@@ -58,7 +58,7 @@ type app struct {
 // start assembles and starts everything. On an error what was started is still
 // to be stopped by the caller. Progress tells a person what is happening.
 func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal context.CancelCauseFunc, progress func(string)) (*app, error) {
-	a := &app{cfg: cfg, log: log, reg: prometheus.NewRegistry(), stops: &stops{log: log}, fatal: fatal}
+	a := &app{cfg: cfg, log: log, reg: prometheus.NewRegistry(), stops: &stops{log: log}, fatal: fatal, lost: make(chan lost, 16)}
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.base, a.adopted = cfg.Catalogue, map[string]metrics.Station{}
 	a.catalogue.Store(cfg.Catalogue)
@@ -88,6 +88,12 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal cont
 	return a, nil
 }
 
+// lost names records that the journal no longer has.
+type lost struct {
+	log      journal.Log
+	from, to uint64
+}
+
 func (a *app) stop() { a.stops.run() }
 
 func (a *app) current() *metrics.Catalogue { return a.catalogue.Load() }
@@ -103,7 +109,12 @@ func (a *app) openFolder(context.Context) error {
 }
 
 func (a *app) openJournal(ctx context.Context) error {
-	j, err := journal.Open(ctx, a.cfg.Journal, journal.Options{Log: a.log, Registerer: a.reg})
+	j, err := journal.Open(ctx, a.cfg.Journal, journal.Options{Log: a.log, Registerer: a.reg, OnGap: func(log journal.Log, from, to uint64) {
+		select {
+		case a.lost <- lost{log, from, to}:
+		default: // the first ones have been told; the rest is counted and logged
+		}
+	}})
 	if err != nil {
 		return err
 	}
