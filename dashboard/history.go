@@ -1,10 +1,10 @@
 package dashboard
 
 import (
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +13,26 @@ import (
 	"vonglau/metrics/clickhouse"
 )
 
-// history answers GET history: one metric, by station or unit, in steps.
+// maxMetrics bounds one request for history.
+const maxMetrics = 20
+
+// Limits of one request. An export streams, so it may be long; an answer in JSON
+// is held in memory.
+const (
+	mostPoints  = 200_000
+	mostRows    = 5_000_000
+	answerTime  = 30 * time.Second
+	exportTime  = 5 * time.Minute
+	formatJSON  = "json"
+	formatCSV   = "csv"
+	formatSheet = "xlsx"
+	formatTable = "parquet"
+)
+
+// history answers GET history: metrics by station or unit, in steps, in JSON or
+// as a file.
 func (s *Server) history(w http.ResponseWriter, r *http.Request, a asker) error {
-	q, err := parseHistory(r.URL.Query(), time.Now())
+	queries, format, err := parseHistory(r.URL.Query(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -23,37 +40,92 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, a asker) error 
 	if err != nil {
 		return err
 	}
-	c := s.opts.Catalogue()
-	answer, err := s.opts.History(r.Context(), q, c, p)
+	leave, err := s.gate.enter(r.Context(), a.User)
 	if err != nil {
+		w.Header().Set("Retry-After", "5")
 		return err
 	}
-	m, _ := c.Metric(q.Metric)
-	if r.URL.Query().Get("format") == "csv" {
-		return historyCSV(w, c, m, q, answer)
+	defer leave()
+	c := s.opts.Catalogue()
+	if format != formatJSON {
+		return s.export(w, r, c, p, queries, format)
 	}
-	return reply(w, historyJSON(c, m, q, answer))
+	answers := make([]historyAnswer, 0, len(queries))
+	for _, q := range queries {
+		answer, err := s.opts.History(r.Context(), q, c, p)
+		if err != nil {
+			return err
+		}
+		m, _ := c.Metric(q.Metric)
+		answers = append(answers, historyJSON(c, m, q, answer))
+	}
+	if len(answers) == 1 {
+		return reply(w, answers[0])
+	}
+	return reply(w, map[string]any{"answers": answers})
 }
 
-func parseHistory(v url.Values, now time.Time) (q clickhouse.Query, err error) {
-	q = clickhouse.Query{Metric: v.Get("metric"), By: v.Get("by"), Agg: metrics.How(v.Get("agg"))}
-	if q.Metric == "" {
-		return q, badRequest("metric: which one?")
+// parseHistory makes one query for each metric.
+func parseHistory(v url.Values, now time.Time) (queries []clickhouse.Query, format string, err error) {
+	q := clickhouse.Query{
+		By: v.Get("by"), Agg: metrics.How(v.Get("agg")), Cumulative: v.Get("cumulative"), Compare: v.Get("compare"), AsOf: metrics.Date(v.Get("as_of")),
+		Limit: mostPoints, MaxTime: answerTime,
 	}
-	for _, list := range []struct {
-		key  string
-		into *[]string
-	}{{"station", &q.Stations}, {"unit", &q.Units}} {
-		for _, value := range v[list.key] {
-			*list.into = append(*list.into, strings.Split(value, ",")...)
-		}
+	ids := values(v, "metric")
+	switch {
+	case len(ids) == 0:
+		return nil, "", badRequest("metric: which one?")
+	case len(ids) > maxMetrics:
+		return nil, "", badRequest(fmt.Sprintf("metric: at most %d at once", maxMetrics))
 	}
+	switch format = v.Get("format"); format {
+	case "", formatJSON:
+		format = formatJSON
+	case formatCSV, formatSheet, formatTable:
+		q.Limit, q.MaxTime = mostRows, exportTime
+	default:
+		return nil, "", badRequest(fmt.Sprintf("format: %q is not json, csv, xlsx or parquet", format))
+	}
+	q.Stations, q.Units = values(v, "station"), values(v, "unit")
 	if q.By == "" && len(q.Stations) > 0 {
 		q.By = clickhouse.ByStation
 	}
 	if q.By == "total" {
 		q.By = clickhouse.ByTotal
 	}
+	for _, flag := range []struct {
+		key  string
+		into *bool
+	}{{"reported", &q.AsReported}, {"strict", &q.Strict}} {
+		if text := v.Get(flag.key); text != "" {
+			if *flag.into, err = strconv.ParseBool(text); err != nil {
+				return nil, "", badRequest(fmt.Sprintf("%s: %q is not true or false", flag.key, text))
+			}
+		}
+	}
+	if q.From, q.To, err = parseSpan(v, now); err != nil {
+		return nil, "", err
+	}
+	if q.Step, q.Period, err = parseStep(v.Get("step")); err != nil {
+		return nil, "", err
+	}
+	for _, id := range ids {
+		q.Metric = id
+		queries = append(queries, q)
+	}
+	return queries, format, nil
+}
+
+// values of a key that may come several times, each with commas.
+func values(v url.Values, key string) []string {
+	var all []string
+	for _, value := range v[key] {
+		all = append(all, strings.Split(value, ",")...)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+func parseSpan(v url.Values, now time.Time) (first, end metrics.Millis, err error) {
 	from, to := now.Add(-24*time.Hour), now
 	for _, t := range []struct {
 		key  string
@@ -61,71 +133,108 @@ func parseHistory(v url.Values, now time.Time) (q clickhouse.Query, err error) {
 	}{{"from", &from}, {"to", &to}} {
 		if text := v.Get(t.key); text != "" {
 			if *t.into, err = time.Parse(time.RFC3339, text); err != nil {
-				return q, badRequest(fmt.Sprintf("%s: %q is not a time like 2026-07-01T07:00:00+07:00 (escape + as %%2B)", t.key, text))
+				return 0, 0, badRequest(fmt.Sprintf("%s: %q is not a time like 2026-07-01T07:00:00+07:00 (escape + as %%2B)", t.key, text))
 			}
 		}
 	}
-	q.From, q.To = metrics.MillisOf(from), metrics.MillisOf(to)
-	if q.Step, err = parseStep(v.Get("step")); err != nil {
-		return q, err
-	}
-	return q, nil
+	return metrics.MillisOf(from), metrics.MillisOf(to), nil
 }
 
-func parseStep(text string) (time.Duration, error) {
+func parseStep(text string) (step time.Duration, period string, err error) {
 	switch text {
 	case "":
-		return 15 * time.Minute, nil
+		return 15 * time.Minute, "", nil
 	case "raw":
-		return 0, nil
+		return 0, "", nil
 	case "month":
-		return clickhouse.StepMonth, nil
+		return clickhouse.StepMonth, "", nil
+	}
+	if name, ok := strings.CutPrefix(text, "period:"); ok {
+		if _, known := metrics.PeriodByName(name); !known {
+			return 0, "", badRequest(fmt.Sprintf("step: %q is not a period; there are %s", name, metrics.PeriodNames()))
+		}
+		return 0, name, nil
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= 366 {
-			return time.Duration(n) * 24 * time.Hour, nil
+			return time.Duration(n) * 24 * time.Hour, "", nil
 		}
 	}
-	step, err := time.ParseDuration(text)
+	step, err = time.ParseDuration(text)
 	if err != nil || step <= 0 {
-		return 0, badRequest(fmt.Sprintf("step: %q is not one like 15m, 1h, 1d, month or raw", text))
+		return 0, "", badRequest(fmt.Sprintf("step: %q is not one like 15m, 1h, 1d, month, period:month15 or raw", text))
 	}
-	return step, nil
+	return step, "", nil
 }
 
 type historyAnswer struct {
-	Metric string          `json:"metric"`
-	Name   metrics.Text    `json:"name"`
-	Unit   string          `json:"unit"`
-	Symbol string          `json:"symbol"`
-	Step   string          `json:"step"`
-	Agg    metrics.How     `json:"agg"`
-	Series []historySeries `json:"series"`
+	Metric  string          `json:"metric"`
+	Name    metrics.Text    `json:"name"`
+	Unit    string          `json:"unit"`
+	Symbol  string          `json:"symbol"`
+	Step    string          `json:"step"`
+	Agg     metrics.How     `json:"agg"`
+	Compare string          `json:"compare,omitempty"`
+	Columns []string        `json:"columns"` // what the members of a point are
+	Series  []historySeries `json:"series"`
 }
 
 type historySeries struct {
 	Key    string       `json:"key"`
 	Name   metrics.Text `json:"name"`
-	Points [][3]any     `json:"points"` // Unix milliseconds, value or null, readings
+	Points [][]any      `json:"points"`
 }
 
+// Columns of a point. The last three are there when something is compared.
+var (
+	plainColumns    = []string{"at", "value", "readings", "expected"}
+	comparedColumns = []string{"base", "change", "change_percent"}
+)
+
 func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a clickhouse.Answer) historyAnswer {
-	out := historyAnswer{Metric: m.ID, Name: m.Name, Unit: m.Unit, Symbol: m.Symbol, Step: stepName(q.Step), Agg: a.Agg, Series: []historySeries{}}
+	out := historyAnswer{Metric: m.ID, Name: m.Name, Unit: m.Unit, Symbol: m.Symbol, Step: stepName(q), Agg: a.Agg, Compare: q.Compare, Columns: plainColumns, Series: []historySeries{}}
+	if q.Compare != "" {
+		out.Columns = slices.Concat(plainColumns, comparedColumns)
+	}
 	for _, series := range a.Series {
-		hs := historySeries{Key: series.Key, Name: seriesName(c, series.Key), Points: make([][3]any, len(series.Points))}
+		hs := historySeries{Key: series.Key, Name: seriesName(c, series.Key), Points: make([][]any, len(series.Points))}
 		for i, p := range series.Points {
-			hs.Points[i] = [3]any{p.At, nil, p.N}
-			if !p.Null {
-				hs.Points[i][1] = p.Value
-			}
+			hs.Points[i] = pointJSON(p, len(out.Columns))
 		}
 		out.Series = append(out.Series, hs)
 	}
 	return out
 }
 
-func stepName(step time.Duration) string {
+// pointJSON has null where something is not known.
+func pointJSON(p clickhouse.Point, columns int) []any {
+	point := make([]any, columns)
+	point[0], point[2] = p.At, p.N
+	if !p.Null {
+		point[1] = p.Value
+	}
+	if p.M > 0 {
+		point[3] = p.M
+	}
+	if columns == len(plainColumns) || !p.HasBase {
+		return point
+	}
+	point[4] = p.Base
+	difference, percent, percentOK, ok := p.Change()
+	if ok {
+		point[5] = difference
+	}
+	if percentOK {
+		point[6] = percent
+	}
+	return point
+}
+
+func stepName(q clickhouse.Query) string {
+	step := q.Step
 	switch {
+	case q.Period != "":
+		return "period:" + q.Period
 	case step == clickhouse.StepMonth:
 		return "month"
 	case step == 0:
@@ -145,38 +254,24 @@ func seriesName(c *metrics.Catalogue, key string) metrics.Text {
 	if u, ok := c.Unit(key); ok {
 		return u.Name
 	}
+	if key != "" { // a unit of another time
+		return metrics.Text{Vi: key}
+	}
 	return metrics.Text{Vi: "Tất cả", En: "All"}
 }
 
-// historyCSV writes a table that Excel opens as it is: UTF-8 with its mark,
-// semicolons and decimal commas, as the Vietnamese locale has them.
-func historyCSV(w http.ResponseWriter, c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a clickhouse.Answer) error {
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, m.ID, q.From.Time().In(metrics.Civil).Format(time.DateOnly)))
-	if _, err := w.Write([]byte("\ufeff")); err != nil {
-		return nil //nolint:nilerr // the reader has gone
+// periods answers GET periods: the kinds of report period.
+func (s *Server) periods(w http.ResponseWriter, _ *http.Request, _ asker) error {
+	type kind struct {
+		Name  string       `json:"name"`
+		Label metrics.Text `json:"label"`
+		From  string       `json:"from"` // of the present one
+		To    string       `json:"to"`   // exclusive
 	}
-	out := csv.NewWriter(w)
-	out.Comma, out.UseCRLF = ';', true
-	_ = out.Write([]string{"Mã", "Tên", "Thời điểm", m.Name.Vi + " (" + m.Symbol + ")", "Số bản ghi"})
-	for _, series := range a.Series {
-		name := seriesName(c, series.Key).Vi
-		for _, p := range series.Points {
-			value := ""
-			if !p.Null {
-				value = strings.Replace(strconv.FormatFloat(p.Value, 'f', -1, 64), ".", ",", 1)
-			}
-			_ = out.Write([]string{text(series.Key), text(name), p.At.Time().In(metrics.Civil).Format("02/01/2006 15:04:05"), value, strconv.FormatUint(p.N, 10)})
-		}
+	now, list := metrics.MillisOf(time.Now()), []kind{}
+	for _, p := range metrics.Periods {
+		civil := func(m metrics.Millis) string { return m.Time().In(metrics.Civil).Format(time.RFC3339) }
+		list = append(list, kind{p.Name, p.Label, civil(p.Start(now)), civil(p.Next(now))})
 	}
-	out.Flush() // a reader that has gone is no fault of ours
-	return nil
-}
-
-// text keeps a spreadsheet from reading a name as a formula.
-func text(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
+	return reply(w, map[string]any{"periods": list})
 }

@@ -49,6 +49,9 @@ var known = []struct {
 	{clickhouse.ErrOutsideScope, http.StatusForbidden, "Outside your scope"},
 	{clickhouse.ErrBadQuery, http.StatusBadRequest, "Bad query"},
 	{clickhouse.ErrTooMany, http.StatusUnprocessableEntity, "Too many points"},
+	{clickhouse.ErrTooSlow, http.StatusUnprocessableEntity, "The query takes too long"},
+	{clickhouse.ErrTooHeavy, http.StatusUnprocessableEntity, "The query needs too much memory"},
+	{clickhouse.ErrExpired, http.StatusGone, "No longer kept in this detail"},
 }
 
 // problem answers with an error. What is not known is logged and told without

@@ -63,6 +63,8 @@ type Options struct {
 	Push func(context.Context, []metrics.Reading) (taken int, refused []Refused, err error)
 	// History asks the database.
 	History func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error)
+	// Stream is History that hands over series by series.
+	Stream func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate, func(clickhouse.Series) error) (clickhouse.Answer, error)
 	// Camera is the present health of a camera.
 	Camera func(id string) (Camera, bool)
 	// Devices are the unknown stations, and Adopt makes one known.
@@ -97,6 +99,7 @@ type Server struct {
 	mux  *http.ServeMux
 	feed *feed
 	keys idempotency
+	gate *gate
 
 	pairings *access.Pairings
 	screens  *screens
@@ -110,7 +113,7 @@ type Server struct {
 // New makes the server. Run must be running for live topics to move.
 func New(opts Options) *Server {
 	opts.fill()
-	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}}
+	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}, gate: newGate()}
 	s.feed = newFeed(s)
 	s.routes()
 	return s
@@ -172,6 +175,7 @@ func (s *Server) routes() {
 	api("GET /api/v1/refusals", s.refusals)
 	api("POST /api/v1/readings", s.push)
 	api("GET /api/v1/history", s.history)
+	api("GET /api/v1/periods", s.periods)
 	api("GET /api/v1/cameras/{id}/picture", s.picture)
 	api("GET /api/v1/cameras/{id}/video", s.video)
 	api("GET /api/v1/live", s.liveSocket)

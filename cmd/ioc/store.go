@@ -228,3 +228,15 @@ func (s *store) history(ctx context.Context, q clickhouse.Query, c *metrics.Cata
 	}
 	return answer, nil
 }
+
+func (s *store) stream(ctx context.Context, q clickhouse.Query, c *metrics.Catalogue, p metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
+	db := s.db.Load()
+	if db == nil {
+		return clickhouse.Answer{}, errNoDatabase
+	}
+	answer, err := db.Stream(ctx, q, c, p, yield)
+	if err != nil {
+		return answer, fmt.Errorf("history: %w", err)
+	}
+	return answer, nil
+}

@@ -1,0 +1,85 @@
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds of questions to the database that run at the same time.
+const (
+	questionsEach = 3
+	questionsAll  = 8
+	questionWait  = 5 * time.Second // for a place
+)
+
+// gate holds a principal's questions to a few at once, and all together to what
+// the database does well. Who finds no place waits a bounded while and is then
+// told so. The zero gate is not usable: see newGate.
+type gate struct {
+	all chan struct{} // holds a token for each question that runs
+
+	mu   sync.Mutex // guards each
+	each map[string]*places
+}
+
+// places of one principal; it is forgotten when nobody uses it.
+type places struct {
+	taken chan struct{}
+	users int
+}
+
+func newGate() *gate {
+	return &gate{all: make(chan struct{}, questionsAll), each: map[string]*places{}}
+}
+
+// enter waits for a place; leave gives it back and is called once.
+func (g *gate) enter(ctx context.Context, principal string) (leave func(), err error) {
+	g.mu.Lock()
+	own := g.each[principal]
+	if own == nil {
+		own = &places{taken: make(chan struct{}, questionsEach)}
+		g.each[principal] = own
+	}
+	own.users++
+	g.mu.Unlock()
+	forget := func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if own.users--; own.users == 0 {
+			delete(g.each, principal)
+		}
+	}
+	timer := time.NewTimer(questionWait)
+	defer timer.Stop()
+	refusal := func(detail string) error {
+		return &problem{Status: http.StatusTooManyRequests, Title: "Too many questions at once", Detail: detail}
+	}
+	select {
+	case own.taken <- struct{}{}:
+	case <-timer.C:
+		forget()
+		return nil, refusal(fmt.Sprintf("%d of yours are still being answered; ask again when one is done", questionsEach))
+	case <-ctx.Done():
+		forget()
+		return nil, ctx.Err()
+	}
+	select {
+	case g.all <- struct{}{}:
+	case <-timer.C:
+		<-own.taken
+		forget()
+		return nil, refusal("the database is busy with others' questions; ask again shortly")
+	case <-ctx.Done():
+		<-own.taken
+		forget()
+		return nil, ctx.Err()
+	}
+	return func() {
+		<-g.all
+		<-own.taken
+		forget()
+	}, nil
+}

@@ -1,0 +1,71 @@
+package dashboard
+
+import (
+	"io"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// tableRow is a row of a Parquet file. Times are UTC; names repeat and so are
+// kept as a dictionary.
+type tableRow struct {
+	Metric   string   `parquet:"metric,dict"`
+	Symbol   string   `parquet:"unit_of_measure,dict"`
+	Key      string   `parquet:"key,dict"`
+	Name     string   `parquet:"name,dict"`
+	At       int64    `parquet:"at,timestamp(millisecond),delta"`
+	Value    *float64 `parquet:"value,optional"`
+	Readings uint64   `parquet:"readings"`
+	Expected *uint64  `parquet:"expected,optional"`
+	Base     *float64 `parquet:"base,optional"`
+}
+
+// tableGroup bounds the rows that are held in memory before they are written as
+// a row group.
+const tableGroup = 20_000
+
+// tableFile is a Parquet file, written row group by row group.
+type tableFile struct {
+	out  *parquet.GenericWriter[tableRow]
+	rows []tableRow
+	n    int // in the present row group
+}
+
+func newTableFile(w io.Writer) *tableFile {
+	return &tableFile{out: parquet.NewGenericWriter[tableRow](w, parquet.Compression(&parquet.Snappy))}
+}
+
+func (f *tableFile) write(r *record) error {
+	p := r.point
+	row := tableRow{Metric: r.metric.ID, Symbol: r.metric.Symbol, Key: r.key, Name: r.name, At: int64(p.At), Readings: p.N}
+	if !p.Null {
+		row.Value = &p.Value
+	}
+	if p.M > 0 {
+		row.Expected = &p.M
+	}
+	if p.HasBase {
+		row.Base = &p.Base
+	}
+	if f.rows = append(f.rows, row); len(f.rows) < 1000 {
+		return nil
+	}
+	return f.flush()
+}
+
+func (f *tableFile) flush() error {
+	n, err := f.out.Write(f.rows)
+	f.rows = f.rows[:0]
+	if f.n += n; err != nil || f.n < tableGroup {
+		return err
+	}
+	f.n = 0
+	return f.out.Flush()
+}
+
+func (f *tableFile) close() error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.out.Close()
+}

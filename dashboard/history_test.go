@@ -1,0 +1,302 @@
+package dashboard
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"vonglau/metrics"
+	"vonglau/metrics/clickhouse"
+)
+
+func historyCatalogue(t *testing.T) *metrics.Catalogue {
+	t.Helper()
+	c, faults := metrics.NewCatalogue(metrics.Source{
+		Units:    []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}, Kind: "province"}},
+		Metrics:  []metrics.Metric{{ID: "rain", Name: metrics.Text{Vi: "Lượng mưa"}, Unit: "mm", Domain: "weather", Kind: metrics.Total, ValidFor: time.Hour}},
+		Stations: []metrics.Station{{ID: "S1", Name: metrics.Text{Vi: "Trạm <Sa Pả> & Ô Quy Hồ"}, Unit: "15", Metrics: []string{"rain"}}},
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	return c
+}
+
+// exportOf runs an export over what stream yields.
+func exportOf(t *testing.T, format string, stream func(yield func(clickhouse.Series) error) error) *httptest.ResponseRecorder {
+	t.Helper()
+	s := &Server{log: slog.New(slog.DiscardHandler), opts: Options{
+		Stream: func(_ context.Context, _ clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
+			return clickhouse.Answer{}, stream(yield)
+		},
+	}}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/history", nil)
+	q := clickhouse.Query{Metric: "rain", Compare: clickhouse.CompareYear, From: metrics.MillisOf(time.Date(2026, 3, 1, 0, 0, 0, 0, metrics.Civil))}
+	if err := s.export(w, r, historyCatalogue(t), metrics.Predicate{}, []clickhouse.Query{q}, format); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func threePoints(yield func(clickhouse.Series) error) error {
+	day := metrics.MillisOf(time.Date(2026, 3, 1, 0, 0, 0, 0, metrics.Civil))
+	return yield(clickhouse.Series{Key: "S1", Points: []clickhouse.Point{
+		{At: day, Value: 12.5, N: 144, M: 144, Base: 10, HasBase: true},
+		{At: day.Add(24 * time.Hour), Null: true, M: 144},
+		{At: day.Add(48 * time.Hour), Value: 3, N: 1},
+	}})
+}
+
+func TestExportCSV(t *testing.T) {
+	got := exportOf(t, formatCSV, threePoints).Body.String()
+	want := "\ufeffChỉ số;Đơn vị tính;Mã;Tên;Thời điểm;Giá trị;Số bản ghi;Số bản ghi cần có;Cùng kỳ năm trước;Tăng, giảm (đơn vị tính; điểm % nếu là %);Tăng, giảm (%)\r\n" +
+		"Lượng mưa;mm;S1;Trạm <Sa Pả> & Ô Quy Hồ;01/03/2026 00:00:00;12,5;144;144;10;2,5;25\r\n" +
+		"Lượng mưa;mm;S1;Trạm <Sa Pả> & Ô Quy Hồ;02/03/2026 00:00:00;;0;144;;;\r\n" +
+		"Lượng mưa;mm;S1;Trạm <Sa Pả> & Ô Quy Hồ;03/03/2026 00:00:00;3;1;;;;\r\n"
+	if got = strings.Replace(got, `"Tăng, giảm (đơn vị tính; điểm % nếu là %)"`, "Tăng, giảm (đơn vị tính; điểm % nếu là %)", 1); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestExportXLSX(t *testing.T) {
+	w := exportOf(t, formatSheet, threePoints)
+	archive, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string]bool{}
+	var sheet struct {
+		Rows []struct {
+			Cells []struct {
+				Text  string `xml:"is>t"`
+				Value string `xml:"v"`
+			} `xml:"c"`
+		} `xml:"sheetData>row"`
+	}
+	for _, f := range archive.File {
+		parts[f.Name] = true
+		content, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name == "xl/worksheets/sheet1.xml" {
+			err = xml.NewDecoder(content).Decode(&sheet)
+		} else {
+			var any struct{ XMLName xml.Name }
+			err = xml.NewDecoder(content).Decode(&any)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	for _, part := range []string{"[Content_Types].xml", "_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml"} {
+		if !parts[part] {
+			t.Errorf("%s is missing", part)
+		}
+	}
+	if len(sheet.Rows) != 4 || len(sheet.Rows[0].Cells) != 11 {
+		t.Fatalf("%+v", sheet)
+	}
+	first := sheet.Rows[1].Cells
+	if first[3].Text != "Trạm <Sa Pả> & Ô Quy Hồ" || first[4].Value != "46082" || first[5].Value != "12.5" || first[10].Value != "25" {
+		t.Errorf("%+v", first)
+	}
+	if sheet.Rows[2].Cells[5].Value != "" {
+		t.Error("a step without readings has a value")
+	}
+}
+
+func TestExportParquet(t *testing.T) {
+	body := exportOf(t, formatTable, threePoints).Body.Bytes()
+	rows, err := parquet.Read[tableRow](bytes.NewReader(body), int64(len(body)))
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%v, %v", rows, err)
+	}
+	if r := rows[0]; r.Name != "Trạm <Sa Pả> & Ô Quy Hồ" || r.Value == nil || *r.Value != 12.5 || r.Base == nil || *r.Base != 10 {
+		t.Errorf("%+v", r)
+	}
+	if rows[1].Value != nil || rows[2].Value == nil || *rows[2].Value != 3 {
+		t.Error("values are mixed up")
+	}
+}
+
+// An export that fails before its first row is told as a problem, one that fails
+// later is broken off.
+func TestExportThatFails(t *testing.T) {
+	s := &Server{log: slog.New(slog.DiscardHandler)}
+	late := false
+	s.opts.Stream = func(_ context.Context, _ clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
+		if late {
+			if err := threePoints(yield); err != nil {
+				return clickhouse.Answer{}, err
+			}
+		}
+		return clickhouse.Answer{}, clickhouse.ErrTooSlow
+	}
+	export := func() error {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		return s.export(httptest.NewRecorder(), r, historyCatalogue(t), metrics.Predicate{}, []clickhouse.Query{{Metric: "rain"}}, formatCSV)
+	}
+	if err := export(); !errors.Is(err, clickhouse.ErrTooSlow) {
+		t.Errorf("err = %v", err)
+	}
+	late = true
+	defer func() {
+		if r := recover(); r != http.ErrAbortHandler {
+			t.Errorf("recovered %v", r)
+		}
+	}()
+	_ = export()
+	t.Error("the connection is not broken off")
+}
+
+// discard is an answer that nobody keeps, so that memory is the exporter's own.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}
+
+// A file's memory does not grow with its length.
+func TestExportInConstantMemory(t *testing.T) {
+	c := historyCatalogue(t)
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for _, format := range []string{formatCSV, formatSheet, formatTable} {
+		var early, late uint64
+		s := &Server{log: slog.New(slog.DiscardHandler)}
+		s.opts.Stream = func(_ context.Context, _ clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
+			series := clickhouse.Series{Key: "S1", Points: make([]clickhouse.Point, 1000)}
+			for i := range 200 {
+				for j := range series.Points {
+					series.Points[j] = clickhouse.Point{At: metrics.Millis(i*1000+j) * 1000, Value: float64(i * j), N: 1}
+				}
+				if err := yield(series); err != nil {
+					return clickhouse.Answer{}, err
+				}
+				switch i {
+				case 50:
+					early = heap()
+				case 190:
+					late = heap()
+				}
+			}
+			return clickhouse.Answer{}, nil
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		if err := s.export(discard{http.Header{}}, r, c, metrics.Predicate{}, []clickhouse.Query{{Metric: "rain"}}, format); err != nil {
+			t.Fatal(err)
+		}
+		if late > early+(4<<20) {
+			t.Errorf("%s: %d bytes after 51,000 rows, %d after 191,000", format, early, late)
+		}
+	}
+}
+
+func TestSheetsFollowEachOther(t *testing.T) {
+	f, err := newSheetFile(io.Discard, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := historyCatalogue(t).Metric("rain")
+	f.row = sheetRows // full
+	if err := f.write(&record{metric: m, key: "S1", name: "a"}); err != nil || f.sheets != 2 || f.row != 2 {
+		t.Errorf("sheet %d, row %d, %v", f.sheets, f.row, err)
+	}
+	if err := f.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParseHistory(t *testing.T) {
+	now := time.Date(2026, 3, 2, 0, 0, 0, 0, metrics.Civil)
+	parse := func(text string) ([]clickhouse.Query, string, error) {
+		v, err := url.ParseQuery(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parseHistory(v, now)
+	}
+	queries, format, err := parse("metric=rain,wind&metric=pm25&by=unit&step=period:month15&cumulative=year15&compare=year&as_of=2025-07-01&format=xlsx&agg=sum")
+	if err != nil || len(queries) != 3 || format != formatSheet {
+		t.Fatalf("%v %s %v", queries, format, err)
+	}
+	if q := queries[2]; q.Metric != "pm25" || q.Period != "month15" || q.Cumulative != "year15" || q.Compare != clickhouse.CompareYear || q.AsOf != "2025-07-01" || q.Limit != mostRows {
+		t.Errorf("%+v", q)
+	}
+	for _, text := range []string{
+		"", "metric=rain&step=7x", "metric=rain&step=period:moon", "metric=rain&from=yesterday", "metric=rain&format=pdf", "metric=rain&reported=perhaps",
+		"metric=" + strings.Repeat("rain,", maxMetrics+1),
+	} {
+		if _, _, err := parse(text); err == nil {
+			t.Errorf("%q is taken", text)
+		} else if _, ok := errors.AsType[*problem](err); !ok {
+			t.Errorf("%q: %v is no problem document", text, err)
+		}
+	}
+}
+
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		var leaves []func()
+		for i := range questionsEach {
+			leave, err := g.enter(t.Context(), "lan")
+			if err != nil {
+				t.Fatalf("question %d: %v", i, err)
+			}
+			leaves = append(leaves, leave)
+		}
+		began := time.Now()
+		_, err := g.enter(t.Context(), "lan")
+		if p, ok := errors.AsType[*problem](err); !ok || p.Status != http.StatusTooManyRequests || time.Since(began) != questionWait {
+			t.Errorf("one too many: %v after %v", err, time.Since(began))
+		}
+		for i := range questionsAll - questionsEach {
+			leave, err := g.enter(t.Context(), fmt.Sprint("other ", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaves = append(leaves, leave)
+		}
+		if _, err := g.enter(t.Context(), "hoa"); err == nil {
+			t.Error("the gate has no end")
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := g.enter(gone, "hoa"); !errors.Is(err, context.Canceled) {
+			t.Errorf("err = %v", err)
+		}
+		for _, leave := range leaves {
+			leave()
+		}
+		if leave, err := g.enter(t.Context(), "lan"); err != nil {
+			t.Error(err)
+		} else {
+			leave()
+		}
+		if len(g.each) != 0 || len(g.all) != 0 {
+			t.Errorf("left behind: %v, %d", g.each, len(g.all))
+		}
+	})
+}
