@@ -3,6 +3,7 @@ package payload
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -22,6 +23,7 @@ type jsonForm struct {
 
 	rows, station, time, revision, quality, id int // slots, -1: not mapped
 	parseTime                                  timeParser
+	unixScale                                  float64 // ms in one of a Unix time's unit; 0: another format
 }
 
 // jsonNode is one key (or array index) of a tree.
@@ -42,6 +44,24 @@ type jsonToken struct {
 	null    bool
 	nested  bool // an object or an array
 	literal bool // true or false, read as 1 or 0
+	exact   bool // value is the number that text is
+	value   float64
+}
+
+// number of the token; field is named in the refusal.
+func (t *jsonToken) number(field string) (float64, error) {
+	if t.exact {
+		return t.value, nil
+	}
+	return number(view(t.text), field)
+}
+
+// millis is the token as a time; exact numbers need no parsing.
+func (f *jsonForm) millis(t *jsonToken) (metrics.Millis, error) {
+	if t.exact && f.unixScale != 0 {
+		return metrics.Millis(math.Round(t.value * f.unixScale)), nil
+	}
+	return f.parseTime(view(t.text))
 }
 
 const maxSlots = 64
@@ -87,6 +107,7 @@ func compileJSON(m Mapping, conversions map[string]conversion) (*jsonForm, error
 			return nil, err
 		}
 	}
+	f.unixScale = map[string]float64{"unix_s": 1000, "unix_ms": 1}[m.TimeFormat]
 	f.parseTime, err = compileTime(m.TimeFormat)
 	return f, err
 }
@@ -195,7 +216,7 @@ func (f *jsonForm) read(readings []metrics.Reading, from metrics.Reading, found 
 		if token.nested {
 			return readings, metrics.Refuse(metrics.BadValue, f.paths[i], excerpt(token.text), "a number is expected")
 		}
-		v, err := number(view(token.text), f.paths[i])
+		v, err := token.number(f.paths[i])
 		if err != nil {
 			return readings, err
 		}
@@ -210,11 +231,11 @@ func (f *jsonForm) read(readings []metrics.Reading, from metrics.Reading, found 
 
 // common reads what all readings of a document or row share.
 func (f *jsonForm) common(from *metrics.Reading, found []jsonToken) (err error) {
-	at := func(slot int) (jsonToken, bool) {
+	at := func(slot int) (*jsonToken, bool) {
 		if slot < 0 || !found[slot].present || found[slot].null || found[slot].nested {
-			return jsonToken{}, false
+			return nil, false
 		}
-		return found[slot], true
+		return &found[slot], true
 	}
 	if t, ok := at(f.station); ok {
 		from.Station = t.unescaped()
@@ -227,7 +248,7 @@ func (f *jsonForm) common(from *metrics.Reading, found []jsonToken) (err error) 
 		if !ok {
 			return metrics.Refuse(metrics.MissingField, f.paths[f.time], "", "the observation time is missing")
 		}
-		if from.ObservedAt, err = f.parseTime(view(t.text)); err != nil {
+		if from.ObservedAt, err = f.millis(t); err != nil {
 			return metrics.Refuse(metrics.BadValue, f.paths[f.time], string(t.text), "%v", err)
 		}
 		if from.ObservedAt == 0 {
@@ -257,7 +278,7 @@ func excerpt(text []byte) string {
 }
 
 // unescaped is a copy of the token that may be kept.
-func (t jsonToken) unescaped() string {
+func (t *jsonToken) unescaped() string {
 	if !t.escaped {
 		return string(t.text)
 	}

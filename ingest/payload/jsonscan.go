@@ -55,6 +55,13 @@ func (s *jsonScanner) excerpt() string {
 }
 
 func (s *jsonScanner) space() {
+	if s.pos < len(s.data) && s.data[s.pos] > ' ' {
+		return // so that the common case is inlined
+	}
+	s.spaces()
+}
+
+func (s *jsonScanner) spaces() {
 	for s.pos < len(s.data) {
 		switch s.data[s.pos] {
 		case ' ', '\t', '\n', '\r':
@@ -89,11 +96,9 @@ func (s *jsonScanner) value(node *jsonNode) bool {
 		}
 		token = jsonToken{text: text, present: true, quoted: true, escaped: escaped}
 	case c == '-' || c >= '0' && c <= '9':
-		start := s.pos
-		if !s.number() {
+		if !s.number(&token) {
 			return false
 		}
-		token = jsonToken{text: s.data[start:s.pos], present: true}
 	case s.literal("true"):
 		token = jsonToken{text: trueText, present: true, literal: true}
 	case s.literal("false"):
@@ -132,8 +137,8 @@ func (s *jsonScanner) object(node *jsonNode) bool {
 	if !s.enter() {
 		return false
 	}
-	defer func() { s.depth-- }()
 	if s.space(); s.next('}') {
+		s.depth--
 		return true
 	}
 	for {
@@ -158,6 +163,7 @@ func (s *jsonScanner) object(node *jsonNode) bool {
 		switch {
 		case s.next(','):
 		case s.next('}'):
+			s.depth--
 			return true
 		default:
 			return s.fail("a comma or a closing brace is missing")
@@ -182,8 +188,8 @@ func (s *jsonScanner) array(node *jsonNode) bool {
 	if !s.enter() {
 		return false
 	}
-	defer func() { s.depth-- }()
 	if s.space(); s.next(']') {
+		s.depth--
 		return true
 	}
 	for i := 0; ; i++ {
@@ -199,6 +205,7 @@ func (s *jsonScanner) array(node *jsonNode) bool {
 		switch {
 		case s.next(','):
 		case s.next(']'):
+			s.depth--
 			return true
 		default:
 			return s.fail("a comma or a closing bracket is missing")
@@ -224,28 +231,39 @@ func (s *jsonScanner) next(c byte) bool {
 	return false
 }
 
+// ordinary are the bytes of a string that mean themselves.
+var ordinary = func() (table [256]bool) {
+	for c := 0x20; c < 256; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
 // text scans a string and returns what stands between its quotes.
 func (s *jsonScanner) text() (text []byte, escaped, ok bool) {
 	s.pos++
 	start := s.pos
-	for s.pos < len(s.data) {
-		switch c := s.data[s.pos]; {
-		case c == '"':
-			text = s.data[start:s.pos]
+	for {
+		data, pos := s.data, s.pos
+		for pos < len(data) && ordinary[data[pos]] {
+			pos++
+		}
+		s.pos = pos
+		switch {
+		case pos == len(data):
+			return nil, false, s.fail("a string does not end")
+		case data[pos] == '"':
 			s.pos++
-			return text, escaped, true
-		case c == '\\':
+			return data[start:pos], escaped, true
+		case data[pos] == '\\':
 			escaped = true
 			if !s.escape() {
 				return nil, false, false
 			}
-		case c < 0x20:
-			return nil, false, s.fail("a control character in a string")
 		default:
-			s.pos++
+			return nil, false, s.fail("a control character in a string")
 		}
 	}
-	return nil, false, s.fail("a string does not end")
 }
 
 func (s *jsonScanner) escape() bool {
@@ -274,16 +292,43 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// number scans -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
-func (s *jsonScanner) number() bool {
-	s.next('-')
-	if !s.next('0') && !s.digits() {
+// number scans -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? and works out its
+// value on the way where that is exact, which it is for what sensors send.
+func (s *jsonScanner) number(token *jsonToken) bool {
+	data, start, pos := s.data, s.pos, s.pos
+	negative := data[pos] == '-'
+	if negative {
+		pos++
+	}
+	var mantissa uint64
+	first := pos
+	for pos < len(data) && data[pos]-'0' <= 9 {
+		mantissa = mantissa*10 + uint64(data[pos]-'0')
+		pos++
+	}
+	digits := pos - first
+	if digits > 1 && data[first] == '0' { // what follows a leading 0 is not part of it
+		digits, pos, mantissa = 1, first+1, 0
+	}
+	fraction, exponent := 0, false
+	if s.pos = pos; digits == 0 {
 		return s.fail("a number without digits")
 	}
-	if s.next('.') && !s.digits() {
-		return s.fail("a number ends with its point")
+	if pos < len(data) && data[pos] == '.' {
+		pos++
+		from := pos
+		for pos < len(data) && data[pos]-'0' <= 9 {
+			mantissa = mantissa*10 + uint64(data[pos]-'0')
+			pos++
+		}
+		fraction = pos - from
+		if s.pos = pos; fraction == 0 {
+			return s.fail("a number ends with its point")
+		}
 	}
-	if s.next('e') || s.next('E') {
+	if pos < len(data) && data[pos]|0x20 == 'e' {
+		exponent = true
+		s.pos++
 		if !s.next('+') {
 			s.next('-')
 		}
@@ -291,8 +336,18 @@ func (s *jsonScanner) number() bool {
 			return s.fail("a number without exponent digits")
 		}
 	}
+	token.text, token.present = data[start:s.pos], true
+	// Two exact numbers divided once are rounded once (Clinger's fast path).
+	if !exponent && digits+fraction <= 15 {
+		token.value, token.exact = float64(mantissa)/powers[fraction], true
+		if negative {
+			token.value = -token.value
+		}
+	}
 	return true
 }
+
+var powers = [16]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 func (s *jsonScanner) digits() bool {
 	start := s.pos

@@ -138,8 +138,12 @@ func FuzzJSON(f *testing.F) {
 	for _, s := range []string{`{"mua":1,"ts":1}`, `{"a":[1,{"b":null}],"mua":"2"}`, `[[[]]]`, `{"mua":1e5,"ts":1,"id":"\u00e9"}`, `{"mua":-0.0,"ts":"x"}`, `{`} {
 		f.Add([]byte(s))
 	}
-	d := compile(f, jsonMapping)
+	f.Add([]byte(`{"rev":1,"batch":{"data":[{"id":"A","t":1790000000,"v":{"mua":1}},{"v":{}}]}}`))
+	d, rows := compile(f, jsonMapping), compile(f, rowsMapping)
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if got, err := rows.Decode(nil, "gateway/1", body, 0); err == nil && (len(got) == 0 || !json.Valid(body)) {
+			t.Fatalf("%q became %+v", body, got)
+		}
 		_, err := d.Decode(nil, "tram/A/data", body, 0)
 		r, refused := errors.AsType[*metrics.Refusal](err)
 		if err != nil && !refused {
@@ -153,17 +157,4 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("refused as no JSON: %q (%v)", body, err)
 		}
 	})
-}
-
-func BenchmarkJSON(b *testing.B) {
-	d := compile(b, jsonMapping)
-	body := []byte(`{"id":"","ts":1790000000000,"rev":0,"mua":0.4,"khi_hau":{"nhiet_do":21.5,"do_am":93.2},"pin":12.6,"gio":[{"v":1.2},{"v":2.4}]}`)
-	out := make([]metrics.Reading, 0, 8)
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := d.Decode(out[:0], "tram/LC-1/data", body, 0); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

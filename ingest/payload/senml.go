@@ -249,14 +249,12 @@ type senmlPack struct {
 	mapped   int
 }
 
-// add takes the next record, or the refusal that stands for it.
-func (p *senmlPack) add(r *senmlRecord, refusal *metrics.Refusal) {
-	var reading metrics.Reading
-	mapped := true
-	if refusal == nil {
-		reading, mapped, refusal = p.form.resolve(p.from, &p.base, r)
-	} else {
-		p.base.take(r)
+// add takes the next record; unreadable is what was wrong with its fields, which
+// matters only when the mapping reads it.
+func (p *senmlPack) add(r *senmlRecord, unreadable *metrics.Refusal) {
+	reading, mapped, refusal := p.form.resolve(p.from, &p.base, r)
+	if unreadable != nil && (mapped || refusal != nil) {
+		refusal = unreadable
 	}
 	switch {
 	case refusal != nil:

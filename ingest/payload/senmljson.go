@@ -88,7 +88,7 @@ func senmlFromJSON(found []jsonToken) (r senmlRecord, refusal *metrics.Refusal) 
 			}
 			return true
 		}
-		v, err := number(view(t.text), senmlLabels[slot])
+		v, err := t.number(senmlLabels[slot])
 		if err != nil && refusal == nil {
 			refusal = err.(*metrics.Refusal) //nolint:errorlint // number makes no other
 		}
