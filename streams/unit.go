@@ -29,8 +29,9 @@ func (f Format) Equal(o Format) bool {
 		bytes.Equal(f.VPS, o.VPS) && bytes.Equal(f.SPS, o.SPS) && bytes.Equal(f.PPS, o.PPS)
 }
 
-// AccessUnit is one coded picture as it came. NALUs are not empty, never written
-// to afterwards and may be kept by the receiver.
+// AccessUnit is one coded picture as it came. NALUs are not empty and are lent
+// for the time of the call: most units are judged and forgotten, so whoever keeps
+// them copies them.
 type AccessUnit struct {
 	At      time.Time // arrival of its last packet, our clock
 	PTS     int64     // presentation time from RTP, unwrapped, in 1/90000 s; starts anew with every attempt

@@ -18,19 +18,20 @@ var (
 
 // assembler makes access units from the RTP packets of an H.264 (RFC 6184) or
 // H.265 (RFC 7798) track. It gathers a unit in a buffer that is borrowed from a
-// pool only while the unit is on its way, and hands it over in one allocation of
-// its size: the packets themselves are never kept.
+// pool only while the unit is on its way, and lends it to done from there: neither
+// packets nor units cost an allocation.
 //
 // A unit ends with the marker or, for cameras that set none, where the time
 // changes.
 type assembler struct {
 	h265  bool
 	limit int // bytes of a unit
-	// done takes a unit. damaged says that parts of it are missing.
+	// done is lent a unit. damaged says that parts of it are missing.
 	done func(nalus [][]byte, stamp uint32, damaged bool)
 
 	scratch *[]byte
 	ends    []int // of the NAL units in scratch
+	nalus   [][]byte
 	stamp   uint32
 	next    uint16 // the sequence number that continues an open fragment
 	open    bool
@@ -230,17 +231,13 @@ func (a *assembler) unwrap(nalu []byte) error {
 func (a *assembler) finish() {
 	a.abandon()
 	if len(a.ends) > 0 {
-		data := bytes.Clone((*a.scratch)[:a.ends[len(a.ends)-1]])
-		nalus := make([][]byte, len(a.ends))
+		a.nalus = a.nalus[:0]
 		start := 0
-		for i, end := range a.ends {
-			nalus[i] = data[start:end:end]
+		for _, end := range a.ends {
+			a.nalus = append(a.nalus, (*a.scratch)[start:end:end])
 			start = end
 		}
-		stamp, damaged := a.stamp, a.damaged
-		a.drop()
-		a.done(nalus, stamp, damaged)
-		return
+		a.done(a.nalus, a.stamp, a.damaged)
 	}
 	a.drop()
 }

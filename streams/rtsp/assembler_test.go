@@ -14,7 +14,11 @@ import (
 // assembled are the units that packets make.
 func assembled(h265 bool, limit int, packets ...packet) (units [][][]byte, damaged []bool, errs []error) {
 	a := assembler{h265: h265, limit: limit, done: func(nalus [][]byte, _ uint32, d bool) {
-		units, damaged = append(units, nalus), append(damaged, d)
+		var unit [][]byte
+		for _, n := range nalus {
+			unit = append(unit, bytes.Clone(n)) // it is only lent
+		}
+		units, damaged = append(units, unit), append(damaged, d)
 	}}
 	for i, p := range packets {
 		lost := i > 0 && p.sequence != packets[i-1].sequence+1

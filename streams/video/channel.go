@@ -28,6 +28,7 @@ type channel struct {
 	segment []byte // init segment; nil: nothing that browsers play
 
 	time      timeline
+	nalus     [][]byte // of the newest unit: they point into what is kept of it
 	sequence  uint32
 	fullEnd   uint64 // where the next fragment starts
 	lastFull  int64  // decode time of the newest fragment; 0: none
@@ -100,30 +101,33 @@ func (c *channel) unit(u streams.AccessUnit) {
 	if c.segment == nil {
 		return
 	}
-	nalus, size := content(c.format, u.NALUs)
-	if len(nalus) == 0 {
-		return
-	}
 	if !c.keyed && !u.Key {
 		return // nothing could decode it
 	}
+	data, nalus := content(c.format, u, c.nalus[:0])
+	c.nalus = nalus
+	if len(nalus) == 0 {
+		return
+	}
+	size := len(data) - headSize
 	c.keyed = true
 	presentation, decode := c.time.place(u, nalus, c.format.SPS)
 	c.sequence++
 	full := &fragment{
 		sequence: c.sequence, base: c.fullEnd, duration: firstFrame,
-		offset: c.offset(presentation, decode, u.Key), key: u.Key, nalus: nalus, size: size,
+		offset: c.offset(presentation, decode, u.Key), key: u.Key, content: data[headSize:], size: size, data: data,
 	}
 	if c.lastFull != 0 {
 		full.duration = uint32(min(max(decode-c.lastFull, 1), longFrame))
 	}
 	c.lastFull, c.fullEnd = decode, full.end()
+	full.head(data, full.base)
 
 	var tile *fragment
 	if u.Key {
 		c.group, c.groupSize = c.group[:0:0], 0
 		tile = &fragment{
-			sequence: c.sequence, base: c.tileEnd, duration: firstTile, key: true, nalus: nalus, size: size,
+			sequence: c.sequence, base: c.tileEnd, duration: firstTile, key: true, content: full.content, size: size,
 		}
 		if c.lastTile != 0 {
 			tile.duration = uint32(min(max(decode-c.lastTile, 1), longTile))
@@ -184,7 +188,7 @@ func (c *channel) picture() ([]byte, time.Time, streams.State, bool) {
 		return nil, time.Time{}, state, false
 	}
 	if file == nil {
-		alone := &fragment{sequence: 1, duration: ticks, key: true, nalus: still.nalus}
+		alone := &fragment{sequence: 1, duration: ticks, key: true, content: still.content}
 		file = slices.Concat(segment, alone.encode(0))
 		c.mu.Lock()
 		if c.still == still {

@@ -1,6 +1,7 @@
 package video
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -14,60 +15,68 @@ import (
 // ticks is the time scale of everything: RTP's for video.
 const ticks = 90000
 
-// fragment is one access unit at its place in a timeline. It is immutable; its
-// bytes are made when the first viewer asks, on that viewer's goroutine, and
-// shared by all others.
+// headSize is the size of what stands before the content of a fragment: a moof of
+// one track with one sample, and the head of its mdat. The boxes are of fixed
+// sizes, so a unit is copied once, behind room for its head, and the head is
+// written in place: what a viewer is sent is made together with what is kept.
+const headSize = 8 + 16 + 8 + 16 + 20 + 36 + 8
+
+// fragment is one access unit at its place in a timeline. It is immutable, but
+// for its bytes, which are made once and shared by all viewers.
 type fragment struct {
 	sequence uint32
 	base     uint64 // decode time, ticks
 	duration uint32 // ticks
 	offset   int32  // presentation minus decode time, ticks
 	key      bool
-	nalus    [][]byte
-	size     int
+	size     int    // bytes of the content
+	content  []byte // NAL units, each behind its length
 
 	once sync.Once
-	data []byte
+	data []byte // head and content; nil until asked for
 }
 
 func (f *fragment) end() uint64 { return f.base + uint64(f.duration) }
 
 // bytes is the fragment for a viewer whose timeline ends where it begins.
 func (f *fragment) bytes() []byte {
-	f.once.Do(func() { f.data = f.encode(f.base) })
+	f.once.Do(func() {
+		if f.data == nil {
+			f.data = f.encode(f.base)
+		}
+	})
 	return f.data
 }
 
-// encode makes moof and mdat with the start moved back to base, the end kept.
+// encode makes the fragment anew, with its start moved to base and its end kept.
 func (f *fragment) encode(base uint64) []byte {
-	size := 0
-	for _, n := range f.nalus {
-		size += 4 + len(n)
+	data := make([]byte, headSize, headSize+len(f.content))
+	f.head(data, base)
+	return append(data, f.content...)
+}
+
+// head writes moof and the head of mdat (ISO/IEC 14496-12) to the start of b.
+func (f *fragment) head(b []byte, base uint64) {
+	b = b[:0]
+	box := func(size int, name string, versionFlags ...uint32) {
+		b = binary.BigEndian.AppendUint32(b, uint32(size))
+		b = append(b, name...)
+		for _, v := range versionFlags {
+			b = binary.BigEndian.AppendUint32(b, v)
+		}
 	}
-	payload := make([]byte, 0, size)
-	for _, n := range f.nalus {
-		payload = append(payload, byte(len(n)>>24), byte(len(n)>>16), byte(len(n)>>8), byte(len(n)))
-		payload = append(payload, n...)
+	flags := uint32(0x02000000) // depends on no other
+	if !f.key {
+		flags = 0x01010000
 	}
-	part := fmp4.Part{
-		SequenceNumber: f.sequence,
-		Tracks: []*fmp4.PartTrack{{
-			ID:       1,
-			BaseTime: base,
-			Samples: []*fmp4.Sample{{
-				Duration:        uint32(f.end() - base),
-				PTSOffset:       f.offset,
-				IsNonSyncSample: !f.key,
-				Payload:         payload,
-			}},
-		}},
-	}
-	var buffer seekablebuffer.Buffer
-	buffer.Grow(size + 128)
-	if err := part.Marshal(&buffer); err != nil {
-		return nil // cannot happen: the buffer takes everything
-	}
-	return buffer.Bytes()
+	box(headSize-8, "moof")
+	box(16, "mfhd", 0, f.sequence)
+	box(8+16+20+36, "traf")
+	box(16, "tfhd", 0x020000, 1) // offsets count from the moof; track 1
+	box(20, "tfdt", 0x01000000)
+	b = binary.BigEndian.AppendUint64(b, base)
+	box(36, "trun", 0x01000f01, 1, headSize, uint32(f.end()-base), uint32(len(f.content)), flags, uint32(f.offset))
+	box(8+len(f.content), "mdat")
 }
 
 // initSegment makes ftyp and moov, and the codec's name for a browser.
@@ -85,12 +94,13 @@ func initSegment(f streams.Format) (segment []byte, codec string, err error) {
 	return buffer.Bytes(), fmt.Sprintf("avc1.%02x%02x%02x", f.SPS[1], f.SPS[2], f.SPS[3]), nil
 }
 
-// content is what of an access unit belongs into a sample: not its delimiter, not
+// content copies what of an access unit belongs into a sample, each NAL unit
+// behind its length and all of it behind room for a head: not its delimiter, not
 // filler, and not the first parameter sets, which stand in the init segment.
-// Further ones stay in the band.
-func content(f streams.Format, nalus [][]byte) (kept [][]byte, size int) {
-	kept = make([][]byte, 0, len(nalus))
-	for _, n := range nalus {
+// Further ones stay in the band. The NAL units of the copy are appended to kept.
+func content(f streams.Format, u streams.AccessUnit, kept [][]byte) (data []byte, _ [][]byte) {
+	data = make([]byte, headSize, headSize+u.Size+4*len(u.NALUs))
+	for _, n := range u.NALUs {
 		if len(n) == 0 {
 			continue
 		}
@@ -106,8 +116,9 @@ func content(f streams.Format, nalus [][]byte) (kept [][]byte, size int) {
 				continue
 			}
 		}
-		kept = append(kept, n)
-		size += len(n)
+		data = binary.BigEndian.AppendUint32(data, uint32(len(n)))
+		data = append(data, n...)
+		kept = append(kept, data[len(data)-len(n):])
 	}
-	return kept, size
+	return data, kept
 }
