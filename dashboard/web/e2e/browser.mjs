@@ -1,0 +1,104 @@
+// Headless Chromium for the end-to-end test, which is written in Go: a command a
+// line on standard input, an answer a line on standard output, until standard input
+// ends. Commands name a page by "as", each with a browser context (cookies) of its own.
+//   {"id":1,"as":"wall","do":"goto","url":"…"}
+//   {"id":2,"as":"wall","do":"fill","selector":"…","text":"…"}
+//   {"id":3,"as":"wall","do":"click","selector":"…"}
+//   {"id":4,"as":"wall","do":"see","selector":"…","text":["a","b"],"timeout":20000}   one element with all the texts
+//   {"id":5,"as":"wall","do":"moving","selector":"…","timeout":20000}                a video whose picture changes
+//   {"id":6,"as":"wall","do":"text","selector":"…"}
+//   {"id":7,"as":"wall","do":"shot","path":"…"}
+//   {"id":8,"do":"strangers"}                     what any page asked of another host, and its errors
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const HOST = "127.0.0.1";
+const browser = await chromium.launch({
+  executablePath: process.argv[2] ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--mute-audio", "--autoplay-policy=no-user-gesture-required",
+    `--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ${HOST}`],
+});
+const pages = new Map(), strangers = new Set(), errors = [];
+let requests = 0;
+
+function asked(url) {
+  requests++;
+  const u = new URL(url);
+  if (!["data:", "blob:", "about:"].includes(u.protocol) && u.hostname !== HOST) strangers.add(url);
+}
+
+async function page(name) {
+  let p = pages.get(name);
+  if (p) return p;
+  const context = await browser.newContext({ viewport: { width: 1920, height: 1080 }, locale: "vi-VN", serviceWorkers: "block" });
+  context.on("request", (r) => asked(r.url()));
+  p = await context.newPage();
+  p.on("websocket", (s) => asked(s.url()));
+  p.on("pageerror", (e) => errors.push(`${name}: ${e.stack ?? e}`));
+  pages.set(name, p);
+  return p;
+}
+
+// A small grey copy of the video, as numbers.
+const capture = (video) => {
+  const c = document.createElement("canvas");
+  c.width = 64; c.height = 36;
+  const g = c.getContext("2d", { willReadFrequently: true });
+  g.drawImage(video, 0, 0, 64, 36);
+  const d = g.getImageData(0, 0, 64, 36).data, grey = [];
+  for (let i = 0; i < d.length; i += 4) grey.push((d[i] + d[i + 1] + d[i + 2]) / 3);
+  return { grey, width: video.videoWidth, height: video.videoHeight, at: video.currentTime };
+};
+
+async function moving(p, selector, timeout) {
+  const video = p.locator(selector).first(), end = Date.now() + timeout;
+  await video.waitFor({ state: "attached", timeout });
+  let first = null, differing = 0;
+  while (Date.now() < end) {
+    const now = await video.evaluate(capture);
+    if (now.width > 0) {
+      first ??= now;
+      differing = now.grey.filter((v, i) => Math.abs(v - first.grey[i]) > 40).length;
+      if (now.at !== first.at && differing >= 4) return { width: now.width, height: now.height, differing };
+    }
+    await p.evaluate(() => new Promise(requestAnimationFrame));
+  }
+  throw new Error(first ? `the picture stands still: ${differing} of ${64 * 36} points differ` : "the video has no picture");
+}
+
+async function run(c) {
+  if (c.do === "strangers") return { strangers: [...strangers], errors, requests };
+  const p = await page(c.as), timeout = c.timeout ?? 20_000;
+  switch (c.do) {
+    case "goto": await p.goto(c.url, { waitUntil: "domcontentloaded", timeout }); return null;
+    case "fill": await p.locator(c.selector).fill(c.text[0], { timeout }); return null;
+    case "click": await p.locator(c.selector).click({ timeout }); return null;
+    case "see": {
+      let found = p.locator(c.selector);
+      for (const text of c.text ?? []) found = found.filter({ hasText: text });
+      try {
+        await found.first().waitFor({ state: "visible", timeout });
+      } catch (e) {
+        const there = await p.locator(c.selector).allInnerTexts().catch(() => []);
+        throw new Error(`not seen within ${timeout} ms; there is ${JSON.stringify(there).slice(0, 600)}; the page says ${JSON.stringify((await p.locator("body").innerText()).slice(0, 1200))}`);
+      }
+      return await found.first().innerText();
+    }
+    case "text": return (await p.locator(c.selector).allInnerTexts()).join("\n");
+    case "moving": return await moving(p, c.selector, timeout);
+    case "shot": await p.screenshot({ path: c.path }); return null;
+  }
+  throw new Error(`unknown command ${c.do}`);
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  let answer;
+  try {
+    answer = { id: command.id, value: await run(command) };
+  } catch (e) {
+    answer = { id: command.id, error: String(e?.message ?? e) };
+  }
+  process.stdout.write(JSON.stringify(answer) + "\n");
+}
+await browser.close();
