@@ -15,8 +15,9 @@ import (
 // neighbours out.
 const connectingAtMost = 3 * time.Second
 
-// camera is one supervised camera. Two goroutines belong to it: pull makes the
-// attempts, watch judges and reports.
+// camera is one supervised camera. Its goroutine makes the attempts; the
+// supervisor's one watch judges and reports all cameras in turn, since a ticker
+// for each would wake the processor as often as half the video does.
 type camera struct {
 	cfg       *Config
 	telemetry *telemetry
@@ -24,10 +25,14 @@ type camera struct {
 	hostName  string
 	host      *host
 	cancel    context.CancelFunc
-	done      chan struct{} // closed when both goroutines have ended
+	done      chan struct{} // closed when pull has ended
 	startedAt time.Time
 	backoff   backoff // of pull
-	reported  State   // of watch; may be read after done
+
+	reporting  sync.Mutex // guards the next three; taken before mu
+	reported   Verdict
+	reportedAt time.Time
+	ended      bool
 
 	mu      sync.Mutex // guards the rest
 	entry   metrics.Camera
@@ -169,35 +174,37 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 	return c.newest.Sub(c.first), failure
 }
 
-// watch judges four times a second and reports.
-func (c *camera) watch(ctx context.Context) {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	var reported Verdict
-	var reportedAt time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		v, now, known := c.verdict()
-		if !known && reportedAt.IsZero() {
-			continue // still on its first attempt: to call it offline would be a guess
-		}
-		changed := reportedAt.IsZero() || v.State != reported.State
-		reason := v.State == Offline && v.Why != reported.Why
-		if !changed && !reason && now.Sub(reportedAt) < reportEvery {
-			continue
-		}
-		if changed {
-			c.telemetry.move(c.reported, v.State)
-			c.reported = v.State
-			c.log.Info("camera state changed", "state", v.State.String(), "why", v.Why.English())
-		}
-		reported, reportedAt = v, now
-		c.cfg.OnStatus(Status{Camera: c.id(), Verdict: v})
+// report judges and tells what has changed, or what it is every ten seconds.
+// Nothing is told after end.
+func (c *camera) report() {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	if c.ended {
+		return
 	}
+	v, now, known := c.verdict()
+	if !known && c.reportedAt.IsZero() {
+		return // still on its first attempt: to call it offline would be a guess
+	}
+	changed := c.reportedAt.IsZero() || v.State != c.reported.State
+	reason := v.State == Offline && v.Why != c.reported.Why
+	if !changed && !reason && now.Sub(c.reportedAt) < reportEvery {
+		return
+	}
+	if changed {
+		c.telemetry.move(c.reported.State, v.State)
+		c.log.Info("camera state changed", "state", v.State.String(), "why", v.Why.English())
+	}
+	c.reported, c.reportedAt = v, now
+	c.cfg.OnStatus(Status{Camera: c.id(), Verdict: v})
+}
+
+// end ends the reports and says which state was told last.
+func (c *camera) end() State {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.ended = true
+	return c.reported.State
 }
 
 func (c *camera) id() string {

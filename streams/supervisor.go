@@ -23,7 +23,7 @@ type Attempt func(ctx context.Context, camera metrics.Camera, sink Sink) error
 type Config struct {
 	Attempt Attempt
 	// OnStatus is called on every change of state and every ten seconds, for one
-	// camera at a time in order, for several cameras at once.
+	// camera after the other. It must not block.
 	OnStatus func(Status)
 	// OnFormat and OnUnit pass the video on, if set. They run on the connection's
 	// reader and must not block.
@@ -115,7 +115,7 @@ func (s *Supervisor) Set(cameras []metrics.Camera) {
 	}
 	for _, c := range ending {
 		<-c.done
-		s.telemetry.leave(c.reported)
+		s.telemetry.leave(c.end())
 	}
 	hosts := map[string]*host{}
 	for _, c := range s.cameras {
@@ -139,7 +139,9 @@ func (s *Supervisor) Set(cameras []metrics.Camera) {
 	}
 	s.hosts = hosts
 	current := maps.Clone(s.cameras)
-	s.current.Store(&current)
+	if s.current.Swap(&current) == nil {
+		s.wg.Go(s.watch)
+	}
 }
 
 // Status judges a camera now, not at its last report: what it says of the newest
@@ -172,12 +174,25 @@ func (s *Supervisor) start(entry metrics.Camera, name string, h *host, delay tim
 	s.wg.Go(func() {
 		defer close(c.done)
 		defer cancel()
-		var both sync.WaitGroup
-		both.Go(func() { c.watch(ctx) })
 		c.pull(ctx, delay)
-		both.Wait()
 	})
 	return c
+}
+
+// watch judges all cameras four times a second.
+func (s *Supervisor) watch() {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, c := range *s.current.Load() {
+			c.report()
+		}
+	}
 }
 
 // Stop ends all cameras and waits for them. It can be called more than once.

@@ -42,9 +42,9 @@ func (w *window) sum(now time.Time, span time.Duration) slot {
 	last := slotIndex(now)
 	first := last - int64(span/slotWidth) + 1
 	var total slot
-	for i := range w.slots {
-		s := &w.slots[i]
-		if s.index < first || s.index > last {
+	for index := max(first, last-slotCount+1); index <= last; index++ {
+		s := &w.slots[index%slotCount]
+		if s.index != index {
 			continue
 		}
 		total.units += s.units
@@ -61,15 +61,10 @@ func (w *window) sum(now time.Time, span time.Duration) slot {
 func (w *window) oldest(now time.Time, span time.Duration, clock int) (slot, bool) {
 	last := slotIndex(now)
 	first := last - int64(span/slotWidth) + 1
-	found, ok := slot{}, false
-	for i := range w.slots {
-		s := &w.slots[i]
-		if s.index < first || s.index > last || s.units == 0 || s.clock != clock {
-			continue
-		}
-		if !ok || s.index < found.index {
-			found, ok = *s, true
+	for index := max(first, last-slotCount+1); index <= last; index++ {
+		if s := &w.slots[index%slotCount]; s.index == index && s.units > 0 && s.clock == clock {
+			return *s, true
 		}
 	}
-	return found, ok
+	return slot{}, false
 }

@@ -37,7 +37,7 @@ const (
 	silenceAtMost = time.Minute
 	// quiet is how long no access unit may come before the connection is looked
 	// at once more.
-	quiet = 400 * time.Millisecond
+	quiet = time.Second
 )
 
 // Client pulls cameras over RTSP. It is safe for concurrent use: every Run has
@@ -119,7 +119,7 @@ func (s *session) run(ctx context.Context, camera metrics.Camera) *streams.Failu
 			if err != nil {
 				return nil, err
 			}
-			w := newWire(conn, u.Scheme == "rtsps")
+			w := newWire(conn, u.Scheme == "rtsps", s.cfg.Timeout)
 			s.wire.Store(w)
 			return w, nil
 		},

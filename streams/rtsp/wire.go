@@ -16,8 +16,7 @@ const (
 	// readBufferSize is what one system call can bring. Buffers are borrowed for
 	// the time of a read, so a thousand waiting cameras hold none.
 	readBufferSize = 128 << 10
-	// signOfLife is how often the library is told that video comes.
-	signOfLife = time.Second
+	signOfLife     = 3 * time.Second
 )
 
 // wire is a camera's connection as the library sees it. It looks at its first
@@ -26,7 +25,8 @@ const (
 // conversation.
 type wire struct {
 	net.Conn
-	sealed bool // TLS: there is nothing to see
+	sealed bool          // TLS: there is nothing to see
+	sign   time.Duration // how often the library is told that video comes
 
 	first   [4]byte // of the reader's goroutine until seen
 	have    int
@@ -53,7 +53,10 @@ type diversion struct {
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBufferSize); return &b }}
 
-func newWire(conn net.Conn, sealed bool) *wire { return &wire{Conn: conn, sealed: sealed} }
+// newWire wraps a connection whose reader, the library, gives up after timeout.
+func newWire(conn net.Conn, sealed bool, timeout time.Duration) *wire {
+	return &wire{Conn: conn, sealed: sealed, sign: min(signOfLife, timeout/3)}
+}
 
 // divert sends the frames of a channel, RTP packets of the payload type kind, to
 // onVideo from here on. It must be called
@@ -94,7 +97,7 @@ func (w *wire) took(b []byte, n int) bool {
 	var left int
 	left, w.waiting = d.parser.split(b[:n], w.waiting)
 	w.partial = append(w.partial[:0], b[n-left:n]...)
-	if d.now.Sub(w.signed) >= signOfLife {
+	if d.now.Sub(w.signed) >= w.sign {
 		// The library ends a session without packets: it gets an empty one.
 		w.signed = d.now
 		w.waiting = append(w.waiting, '$', d.parser.video, 0, rtpHeader, 2<<6, d.kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
