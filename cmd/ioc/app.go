@@ -37,6 +37,7 @@ type app struct {
 	base    *metrics.Catalogue
 	adopted map[string]metrics.Station
 
+	lost     chan lost // gaps of the journal, for an alarm
 	folder   *folder
 	journal  *journal.Journal
 	door     *ingest.Door
