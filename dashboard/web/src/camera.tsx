@@ -6,24 +6,39 @@ import { say, t, type Word } from "./i18n";
 import { Age } from "./pieces";
 import { cameraSeverity } from "./judge";
 import { Mark } from "./severity";
-import { dead } from "./store";
+import { dead, live, now } from "./store";
 import { Player, type Mode } from "./video";
 
 /** One picture at most so old, ms, still counts as what the camera sees. */
 const OLD_MS = 15_000;
 
-export function Picture({ id, mode, label }: { id: string; mode: Mode; label: string }) {
+/** Below this age, ms, a moving picture needs no age beside it. */
+const FRESH_MS = 3_000;
+
+/** When each picture on this page last got a frame, on our clock, ms. */
+const frames = new Map<string, number>();
+
+/** How many pictures on this page moved of late. */
+export const picturesLive = (): number => [...frames.values()].filter((at) => Date.now() - at < OLD_MS).length;
+
+export function Picture({ id, mode, label, onFrame }: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
   const video = useRef<HTMLVideoElement>(null);
   const [seen, setSeen] = useState(false), [odd, setOdd] = useState(false);
+  const told = useRef(onFrame);
+  told.current = onFrame;
   useEffect(() => {
     setSeen(false);
     setOdd(false);
     let first = true;
     const player = new Player(video.current!, id, mode, {
-      onFrame: () => { if (first) { first = false; setSeen(true); } },
-      onGone: (why) => { first = true; setSeen(false); setOdd(why === "unsupported"); },
+      onFrame: (at) => {
+        frames.set(id, at);
+        told.current?.(at);
+        if (first) { first = false; setSeen(true); }
+      },
+      onGone: (why) => { first = true; frames.delete(id); setSeen(false); setOdd(why === "unsupported"); },
     });
-    return () => player.stop();
+    return () => { player.stop(); frames.delete(id); };
   }, [id, mode]);
   return (
     <>
@@ -33,15 +48,29 @@ export function Picture({ id, mode, label }: { id: string; mode: Mode; label: st
   );
 }
 
+/**
+ * The age of what is seen: of the newest frame that came to this page, else of the
+ * newest that the server has. A picture that moves needs none.
+ */
+function PictureAge({ frame, keyAt }: { frame: { current: number }; keyAt: number | null }) {
+  const at = frame.current ? frame.current + live.offset : (keyAt ?? 0);
+  if (!at || now.value - at < FRESH_MS) return null;
+  return <Age at={at} />;
+}
+
+/** Since when the picture tells nothing new: a frozen camera goes on sending the same one. */
+const standsSince = (c: CameraState): number => (c.state === "frozen" || c.state === "dark" ? c.since : (c.key_at ?? c.since));
+
 export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraState; onOpen?: (id: string) => void }) {
   const severity = cameraSeverity(camera.state);
   const moving = camera.state === "live" || camera.state === "degraded";
   const old = !moving || dead.value || (camera.key_at !== null && camera.seen_at !== null && camera.seen_at - camera.key_at > OLD_MS);
   const name = say(camera.name), word = t(("cam_" + camera.state) as Word);
-  const since = camera.key_at ?? camera.since;
+  const since = standsSince(camera);
+  const frame = useRef(0);
   return (
-    <figure class={`camera ${camera.state} ${old ? "old" : ""}`}>
-      <Picture id={id} mode="tile" label={`${name}: ${word}`} />
+    <figure class={`camera ${camera.state} ${old ? "old" : ""}`} data-camera={id}>
+      <Picture id={id} mode="tile" label={`${name}: ${word}`} onFrame={(at) => { frame.current = at; }} />
       {camera.state !== "live" && (
         <figcaption class="state">
           <Mark severity={severity} silent />
@@ -49,9 +78,10 @@ export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraS
           <Age at={since} />
         </figcaption>
       )}
+      {/* At the top: cameras burn their own name and clock into the bottom line. */}
       <div class="plate">
         <span class="cname">{name}</span>
-        {camera.state === "live" && <Age at={camera.key_at} />}
+        {camera.state === "live" && <PictureAge frame={frame} keyAt={camera.key_at} />}
       </div>
       {onOpen && <button type="button" class="cover" aria-label={`${t("openCamera")}: ${name}`} onClick={() => onOpen(id)} />}
     </figure>
@@ -67,7 +97,7 @@ export function CameraDialog({ id, camera, onClose }: { id: string; camera: Came
     <dialog ref={dialog} class="camdialog" onClose={onClose} aria-label={name}>
       <header>
         <h2>{name}</h2>
-        <span class="camstate"><Mark severity={cameraSeverity(camera.state)} silent /> {t(("cam_" + camera.state) as Word)} · <Age at={camera.key_at ?? camera.since} /></span>
+        <span class="camstate"><Mark severity={cameraSeverity(camera.state)} silent /> {t(("cam_" + camera.state) as Word)} · <Age at={standsSince(camera)} /></span>
         <button type="button" onClick={() => dialog.current?.close()}>{t("close")}</button>
       </header>
       <div class={`camera ${camera.state}`}><Picture id={id} mode="full" label={name} /></div>

@@ -53,7 +53,28 @@ export interface AlarmState {
   comments?: { at: number; by: string; text: string }[] | null; count: number; exercise?: boolean;
 }
 
-export interface Me { user: string; name: string; role: string; scope: string; scopes: string[] }
+/** layout is a wall's. */
+export interface Me { user: string; name: string; role: string; scope: string; scopes: string[]; layout?: string }
+export interface Scene { id: string; kind: string; name: Text; seconds: number; cameras: string[]; kpis: string[] }
+export interface Layout {
+  id: string; name: Text; distance_m: number; scenes: Scene[]; canvas: [number, number]; unit: number;
+  panel: { inches: number; width: number; height: number; columns: number; rows: number };
+  dim: { from: number; until: number; to: number };
+}
+export interface WallReport {
+  layout: string; scene: string; link: string; heap_bytes: number; heap_limit: number; quiet_ms: number; behind: number;
+  sequence: Record<string, number>; gaps: number; opens: number; uptime_s: number; screen: [number, number]; frames_s: number; pictures_live: number;
+}
+export interface WallInfo { id: string; name: string; scope: string; layout: string; paired_by: string; paired_at: number; seen_at: number; report: WallReport | null }
+export interface Ranked { id: string; name: Text; v: number | null; n: number; m: number; place: number; before: number }
+export interface RankingAnswer { metric: string; name: Text; symbol: string; decimals: number; better: string; ranked: Ranked[] }
+export interface Contact { name: Text; phone: string; units: string[]; for: string[] }
+export interface Checklist { id: string; name: Text; rules: string[]; severity: Severity; steps: Text[] }
+export interface Handover {
+  id: string; at: number; scope: string; by: string; to: string; note: string; open: number;
+  alarms: { id: string; severity: Severity; text: Text; place: Text; state: AlarmState["state"]; raised_at: number; holder: string }[];
+}
+export interface SavedView { id: string; name: string; query: string; at: number }
 export interface UnitInfo { code: string; name: Text; kind: string; parent: string; lat: number; lon: number }
 export interface ScopeInfo { id: string; name: Text; units: string[] }
 export interface Device { id: string; first_seen: number | string; last_seen: number | string; count: number; metrics: Record<string, number> }

@@ -6,7 +6,8 @@ import { dayTime, num } from "./format";
 import { lang, say, t } from "./i18n";
 import { Desk } from "./pieces";
 import { measureName, MEASURE } from "./sensors";
-import { now, useFetched } from "./store";
+import { now, useFetched, useKept } from "./store";
+import { Walls } from "./walls";
 import "./devices.css";
 
 const ms = (at: number | string) => (typeof at === "number" ? at : Date.parse(at));
@@ -23,7 +24,10 @@ export default function Devices() {
   const waiting = (devices ?? []).filter((d) => !done[d.id]);
 
   return (
-    <Desk title={t("devices")}>
+    <Desk title={t("system")}>
+      <Walls />
+
+      <h2 class="big">{t("devices")}</h2>
       <p class="lead muted">{t("devicesLead")}</p>
       {devices && waiting.length === 0 && <p class="panel muted">{t("noDevices")}</p>}
       <ul class="devicelist">
@@ -36,12 +40,6 @@ export default function Devices() {
       {refusals && <RefusalList refusals={refusals} />}
     </Desk>
   );
-}
-
-function useKept<T>(v: T | undefined): T | undefined {
-  const [kept, set] = useState<T>();
-  if (v !== undefined && v !== kept) set(v);
-  return v ?? kept;
 }
 
 function NewDevice({ device: d, units, onDone }: { device: Device; units: UnitInfo[]; onDone: () => void }) {

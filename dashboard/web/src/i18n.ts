@@ -21,6 +21,7 @@ const words = {
   duty: ["Bàn trực", "Duty desk"],
   explore: ["Khai thác số liệu", "Explore"],
   devices: ["Thiết bị mới", "New devices"],
+  system: ["Thiết bị và màn hình", "Devices and walls"],
   main: ["Nội dung", "Content"],
   pages: ["Các trang", "Pages"],
   skip: ["Đến nội dung", "Skip to content"],
@@ -142,6 +143,29 @@ const words = {
   s15m: ["15 phút", "15 min"], s1h: ["1 giờ", "1 h"], s1d: ["1 ngày", "1 day"],
   avg: ["Trung bình", "Average"], sum: ["Tổng", "Sum"], min: ["Nhỏ nhất", "Minimum"], max: ["Lớn nhất", "Maximum"], last: ["Cuối kỳ", "Last"],
   truncated: ["Bảng hiện 500 dòng mới nhất; tệp CSV có đủ.", "The table shows the newest 500 rows; the CSV has all."],
+  compare: ["So sánh", "Compare"], compareNone: ["Không", "None"], comparePeriod: ["Kỳ trước", "Period before"], compareYear: ["Cùng kỳ năm trước", "Same period last year"],
+  exportXlsx: ["Xuất XLSX", "Export XLSX"],
+  views: ["Góc nhìn đã lưu", "Saved views"], saveView: ["Lưu góc nhìn", "Save view"], viewName: ["Tên góc nhìn", "Name of the view"], noViews: ["Chưa lưu góc nhìn nào", "No views saved yet"],
+  save: ["Lưu", "Save"], remove: ["Xoá", "Delete"], copyLink: ["Chép liên kết", "Copy link"], copied: ["Đã chép", "Copied"], print: ["In", "Print"],
+  // why
+  why: ["Vì sao", "Why"], whyTitle: ["Con số này từ đâu ra", "Where this number comes from"],
+  formula: ["Công thức", "Formula"], acrossUnits: ["Gộp các đơn vị", "Across units"], lastUpdate: ["Số liệu mới nhất", "Newest value"], validUntil: ["Có giá trị đến", "Valid until"], quality: ["Chất lượng", "Quality"],
+  missing: ["Đơn vị chưa có số liệu", "Units without data"], noneMissing: ["Không thiếu đơn vị nào", "No unit is missing"], targetFrom: ["Nguồn chỉ tiêu", "Source of the target"], noTarget: ["Chưa có chỉ tiêu", "No target"],
+  inputs: ["Số liệu thành phần", "Inputs"], better: ["Chiều tốt", "Better"], higherBetter: ["Cao hơn là tốt", "Higher is better"], lowerBetter: ["Thấp hơn là tốt", "Lower is better"],
+  howAvg: ["Trung bình các đơn vị có số liệu còn hạn", "Mean of the units with valid data"], howSum: ["Tổng các đơn vị có số liệu còn hạn", "Sum of the units with valid data"], howMax: ["Lớn nhất trong các đơn vị", "Largest of the units"], howMin: ["Nhỏ nhất trong các đơn vị", "Smallest of the units"], howRatio: ["Tổng tử số chia tổng mẫu số, không phải trung bình của các tỷ lệ", "Sum of numerators over sum of denominators, not a mean of shares"],
+  history: ["Xem lịch sử", "See history"],
+  // walls
+  pairTitle: ["Ghép nối màn hình này", "Pair this screen"], pairHow: ["Cán bộ trực hoặc vận hành nhập mã này tại", "A duty officer or operator enters this code at"], pairLeft: ["Mã còn hiệu lực", "The code is valid for"],
+  walls: ["Màn hình lớn đã ghép", "Paired walls"], wallsLead: ["Mở trang /wall trên màn hình cần ghép, rồi nhập mã hiện trên đó. Màn hình chỉ xem, trong đúng phạm vi được chọn, và thu hồi được bất cứ lúc nào.", "Open /wall on the screen, then enter the code that it shows. The screen only looks, within the chosen scope, and can be revoked at any time."],
+  pairCode: ["Mã ghép nối", "Pairing code"], wallName: ["Nơi đặt màn hình", "Where it hangs"], scope: ["Phạm vi", "Scope"], layout: ["Bố cục", "Layout"], pair: ["Ghép nối", "Pair"], paired: ["Đã ghép nối", "Paired"],
+  revoke: ["Thu hồi", "Revoke"], revokeSure: ["Thu hồi màn hình này? Nó sẽ hiện lại mã ghép nối.", "Revoke this wall? It will show a pairing code again."], noWalls: ["Chưa có màn hình nào", "No walls yet"], session: ["Mở bằng phiên đăng nhập", "Opened under a session"],
+  heap: ["Bộ nhớ", "Memory"], behindSteps: ["Chậm", "Behind"], steps: ["bước", "steps"], inStep: ["Kịp", "In step"], gaps: ["Lần hụt", "Gaps"], uptime: ["Chạy liên tục", "Running for"], neverSeen: ["Chưa thấy", "Not seen"], scene: ["Cảnh", "Scene"], pictures: ["Hình chuyển động", "Moving pictures"], wallSilent: ["Mất tín hiệu", "No signal"], state: ["Trạng thái", "State"],
+  // scenes
+  camerasOf: ["Tình trạng camera", "State of the cameras"], allLive: ["Tất cả camera đều có hình", "All cameras have a picture"], missTarget: ["Đơn vị chưa đạt chỉ tiêu", "Units short of the target"], allReach: ["Mọi đơn vị đều đạt chỉ tiêu", "Every unit reaches the target"], byUnitOf: ["theo đơn vị", "by unit"],
+  areas: ["Khu vực", "Areas"], communes: ["Xã, phường", "Communes"], top: ["Dẫn đầu", "Leading"], bottom: ["Cuối bảng", "Trailing"], places: ["bậc", "places"], same: ["giữ hạng", "unchanged"], against: ["so với hôm qua", "against yesterday"], noBefore: ["chưa có số liệu hôm qua để so hạng", "no figures of yesterday to compare places with"], siteWeather: ["Thời tiết tại điểm", "Weather at the sites"], upTo: ["Lên", "Up"], downTo: ["Xuống", "Down"],
+  // duty
+  handOver: ["Bàn giao ca", "Hand over"], handTo: ["Người nhận ca", "Who takes over"], handNote: ["Lưu ý cho ca sau", "Note for the next shift"], handed: ["Đã bàn giao", "Handed over"], handOpen: ["cảnh báo đang mở", "open alarms"], lastHand: ["Các lần bàn giao gần đây", "Recent handovers"], noHand: ["Chưa có lần bàn giao nào", "No handover yet"], noOpen: ["Không có cảnh báo đang mở", "No open alarms"],
+  phones: ["Danh bạ", "Phone list"], checklist: ["Việc cần làm", "Checklist"], noChecklist: ["Chọn một cảnh báo để xem việc cần làm", "Choose an alarm to see what to do"], doneStep: ["Đã làm", "Done"], shift: ["Ca trực", "Shift"],
   // devices
   devicesLead: ["Thiết bị đang gửi số liệu nhưng chưa có trong danh mục. Số liệu của chúng chờ ở đây, không mất.", "Devices that send but are not in the catalogue. Their values wait here and are not lost."],
   noDevices: ["Không có thiết bị mới", "No new devices"],

@@ -61,6 +61,8 @@ export class LiveClient {
   offset = 0;
   /** Our clock when a frame last came, ms; 0 before the first. */
   heard = 0;
+  /** Steps that the last heartbeat was ahead of what is held, over all topics: how far behind this page is. */
+  behind = 0;
   /** Counts for an operator's page and for tests. */
   readonly counts = { opens: 0, frames: 0, gaps: 0, bad: 0, snapshots: 0, resumes: 0 };
 
@@ -272,8 +274,10 @@ export class LiveClient {
   private beat(m: any): void {
     this.setLink("live");
     this.clock(m.server_time);
+    this.behind = 0;
     for (const [name, seq] of Object.entries<number>(m.seq ?? {})) {
       const t = this.topics.get(name);
+      if (t?.seq) this.behind += Math.max(0, seq - t.seq);
       if (!t || t.seq === null || t.waiting || t.pending) continue;
       // One heartbeat may run ahead of a delta that is still being merged for us;
       // two with no step between them mean that the delta is not coming.

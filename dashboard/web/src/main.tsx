@@ -12,17 +12,22 @@ const pages: Record<string, () => Promise<{ default: ComponentType<any> }>> = {
   district: () => import("./district"),
   explore: () => import("./explore"),
   devices: () => import("./devices"),
+  pairing: () => import("./pairing"),
 };
 
+/** A wall without a session shows a code to be paired with, never a login. */
+const pageOf = (name: string, who: unknown) => (name === "wall" && who === null ? "pairing" : name);
+
 function App() {
-  const [, name = "", arg = ""] = path.value.split("/");
+  const [, said = "", arg = ""] = path.value.split("/");
   const [page, setPage] = useState<{ name: string; View: ComponentType<any> }>();
   const who = me.value;
+  const name = pageOf(said, who);
 
   useEffect(() => { void whoAmI(); }, []);
   useEffect(() => {
     if (who === undefined) return;
-    if (who === null && name !== "login") go("/login?next=" + encodeURIComponent(location.pathname + location.search), true);
+    if (who === null && name !== "login" && name !== "pairing") go("/login?next=" + encodeURIComponent(location.pathname + location.search), true);
     else if (who && (name === "" || (name === "district" && !arg))) go(home(name ? "duty" : who.role, who.scope), true);
   }, [who, name]);
   useEffect(() => {
@@ -37,10 +42,10 @@ function App() {
     void load(1000);
     return () => { current = false; };
   }, [name]);
-  useEffect(() => { document.title = (name in pages && name !== "login" ? t((name === "district" ? "duty" : name) as "wall") + " · " : "") + t("product"); }, [name, lang.value]);
+  useEffect(() => { document.title = (name in pages && name !== "login" && name !== "pairing" ? t((name === "district" ? "duty" : name) as "wall") + " · " : "") + t("product"); }, [name, lang.value]);
 
-  if (name && !pages[name]) return <main class="login"><form><h1>404</h1><p>{t("notFound")}</p><a href="/">{t("product")}</a></form></main>;
-  if (!page || page.name !== name || (name !== "login" && !who)) return null;
+  if (said === "pairing" || (name && !pages[name])) return <main class="login"><form><h1>404</h1><p>{t("notFound")}</p><a href="/">{t("product")}</a></form></main>;
+  if (!page || page.name !== name || (name !== "login" && name !== "pairing" && !who)) return null;
   return <page.View key={arg} scope={decodeURIComponent(arg)} />;
 }
 

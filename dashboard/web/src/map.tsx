@@ -1,9 +1,9 @@
 // The map: unit shapes in SVG, stations and cameras on a canvas above it, names
 // only where something is wrong. Grey shades are rain; colour is only what is
 // abnormal.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import outline from "virtual:outline";
-import type { CameraState, StationState, UnitState } from "./contract";
+import type { CameraState, Severity, StationState, UnitState } from "./contract";
 import { boxOf, cells, fit, hull, pathOf, place, type Geometry } from "./geo";
 import { num } from "./format";
 import { lang, say, t } from "./i18n";
@@ -14,6 +14,18 @@ import { useFetched } from "./store";
 
 interface MapAnswer { official: boolean; outline: Geometry | null; units: { features: { properties: { code: string }; geometry: Geometry }[] } | null }
 
+/** A figure by unit, instead of the rain. */
+export interface Shading {
+  of: Readonly<Record<string, number | null>>;
+  /** What the darkest and the lightest grey stand for. */
+  range: [number, number];
+  severity: (value: number) => Severity;
+  label: string;
+  words: (value: number) => string;
+  /** The units that are named, the most wanting first. */
+  named: readonly string[];
+}
+
 interface Props {
   units: ReadonlyMap<string, UnitState>;
   stations: ReadonlyMap<string, StationState>;
@@ -22,16 +34,21 @@ interface Props {
   whole: boolean;
   chosen?: string;
   onChoose?: (unit: string) => void;
+  shade?: Shading;
+  /** Stations and cameras are left out: the figure is all that matters. */
+  bare?: boolean;
 }
 
-/** 0 mm is the ground, 100 mm and more the lightest grey. */
-function rainGrey(mm: number | null | undefined): string {
-  const k = Math.sqrt(Math.min(100, Math.max(0, mm ?? 0)) / 100);
-  const mix = (a: number, b: number) => Math.round(a + (b - a) * k);
+/** From the ground, 0, to the lightest grey, 1. */
+function grey(k: number): string {
+  const mix = (a: number, b: number) => Math.round(a + (b - a) * Math.min(1, Math.max(0, k)));
   return `rgb(${mix(27, 82)} ${mix(34, 98)} ${mix(41, 114)})`;
 }
+/** 0 mm is the ground, 100 mm and more the lightest grey. */
+const rainGrey = (mm: number | null | undefined) => grey(Math.sqrt(Math.min(100, Math.max(0, mm ?? 0)) / 100));
 
-export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose }: Props) {
+export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose, shade, bare }: Props) {
+  const id = useId();
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [size, setSize] = useState<[number, number]>([0, 0]);
@@ -77,6 +94,7 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
     const g = el.getContext("2d")!;
     g.setTransform(scale, 0, 0, scale, 0, 0);
     g.clearRect(0, 0, width, height);
+    if (bare) return;
     const r = Math.max(2, Math.min(width, height) / 210);
     const shape = (x: number, y: number, severity: "critical" | "warning" | "notice", half: number) => {
       g.save();
@@ -114,9 +132,23 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
   }); // every rendering is a change of data
 
   const font = Math.max(12, Math.min(width, height) / 27);
+  const wrongAt = (code: string, u: UnitState): Severity => {
+    const v = shade?.of[code];
+    return !shade ? u.severity : v === null || v === undefined ? "calm" : shade.severity(v);
+  };
+  const fill = (code: string, u: UnitState) => {
+    if (!shade) return rainGrey(u.rain_24h);
+    const v = shade.of[code];
+    return v === null || v === undefined ? `url(#${id}few)` : grey((v - shade.range[0]) / (shade.range[1] - shade.range[0] || 1));
+  };
   const names = drawn
     ? place(
-        [
+        shade ? shade.named.slice(0, 9).flatMap((code, i) => {
+          const u = units.get(code), v = shade.of[code];
+          if (!u || v === null || v === undefined) return [];
+          const [x, y] = drawn.project(u.lon, u.lat);
+          return [{ text: `${say(u.name)} ${shade.words(v)}`, weight: 99 - i, x, y, gap: font * 0.42 }];
+        }) : [
           ...[...units.values()].filter((u) => u.severity !== "calm").map((u) => ({ u, w: ORDER[u.severity] * 2 + 1 })).map(({ u, w }) => ({ text: say(u.name), weight: w, at: u as { lon: number; lat: number } })),
           ...[...cameras.values()].filter((c) => cameraSeverity(c.state) === "warning").map((c) => ({ text: say(c.name), weight: 2, at: c as { lon: number; lat: number } })),
         ].map(({ text, weight, at }) => { const [x, y] = drawn.project(at.lon, at.lat); return { text, weight, x, y, gap: font * 0.42 }; }),
@@ -129,16 +161,17 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
         {drawn && (
           <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={t("map")}>
             <defs>
-              {drawn.around && <mask id="near" maskUnits="userSpaceOnUse" x="0" y="0" width={width} height={height}><path d={drawn.around} fill="#fff" stroke="#fff" stroke-width={drawn.reach * 2} stroke-linejoin="round" stroke-linecap="round" /></mask>}
-              <clipPath id="edge"><path d={drawn.edge || `M0 0H${width}V${height}H0Z`} clip-rule="evenodd" /></clipPath>
+              {shade && <pattern id={id + "few"} width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="7" height="7" fill="#171d23" /><path d="M0 0V7" stroke="#46525c" stroke-width="2" /></pattern>}
+              {drawn.around && <mask id={id + "near"} maskUnits="userSpaceOnUse" x="0" y="0" width={width} height={height}><path d={drawn.around} fill="#fff" stroke="#fff" stroke-width={drawn.reach * 2} stroke-linejoin="round" stroke-linecap="round" /></mask>}
+              <clipPath id={id + "edge"}><path d={drawn.edge || `M0 0H${width}V${height}H0Z`} clip-rule="evenodd" /></clipPath>
             </defs>
-            <g clip-path={drawn.official ? undefined : "url(#edge)"} mask={drawn.around ? "url(#near)" : undefined}>
+            <g clip-path={drawn.official ? undefined : `url(#${id}edge)`} mask={drawn.around ? `url(#${id}near)` : undefined}>
               {[...units].map(([code, u], i) => (
-                <path key={code} d={drawn.shapes[i]} class="cell" style={{ fill: rainGrey(u.rain_24h) }} onClick={onChoose && (() => onChoose(code))}>
+                <path key={code} d={drawn.shapes[i]} class="cell" style={{ fill: fill(code, u) }} onClick={onChoose && (() => onChoose(code))}>
                   {onChoose && <title>{say(u.name)}</title>}
                 </path>
               ))}
-              {[...units].map(([code, u], i) => (u.severity === "calm" ? null : <path key={code} d={drawn.shapes[i]} class={`cell over ${u.severity}`} />))}
+              {[...units].map(([code, u], i) => { const sev = wrongAt(code, u); return sev === "calm" ? null : <path key={code} d={drawn.shapes[i]} class={`cell over ${sev}`} />; })}
               {[...units.keys()].map((code, i) => (code === chosen ? <path key={code} d={drawn.shapes[i]} class="cell chosen" /> : null))}
             </g>
             {drawn.edge && <path d={drawn.edge} class="edge" />}
@@ -153,7 +186,9 @@ export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose 
       </div>
       <p class="mapfoot">
         {drawn && !drawn.official && <span>{t("sketch")}</span>}
-        <span class="rainkey"><span>{t("rain24")}</span> 0<i aria-hidden="true" style={{ background: `linear-gradient(90deg, ${[0, 10, 25, 50, 100].map((mm) => `${rainGrey(mm)} ${mm}%`).join(",")})` }} />{num(100, 0, lang.value)} mm</span>
+        {shade
+          ? <span class="rainkey"><span>{shade.label}</span> {shade.words(shade.range[0])}<i aria-hidden="true" style={{ background: `linear-gradient(90deg, ${grey(0)}, ${grey(1)})` }} />{shade.words(shade.range[1])}</span>
+          : <span class="rainkey"><span>{t("rain24")}</span> 0<i aria-hidden="true" style={{ background: `linear-gradient(90deg, ${[0, 10, 25, 50, 100].map((mm) => `${rainGrey(mm)} ${mm}%`).join(",")})` }} />{num(100, 0, lang.value)} mm</span>}
       </p>
     </div>
   );

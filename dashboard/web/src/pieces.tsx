@@ -49,7 +49,7 @@ export function Desk({ title, children, tools }: { title: string; children: Comp
     ["/wall", t("wall"), true],
     ["/district/" + (who?.scope ?? ""), t("duty"), true],
     ["/explore", t("explore"), true],
-    ["/devices", t("devices"), who?.role === "operator" || who?.role === "duty"],
+    ["/devices", t("system"), who?.role === "operator" || who?.role === "duty"],
   ];
   return (
     <div class={`desk ${dead.value ? "dead" : ""}`}>

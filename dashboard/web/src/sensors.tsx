@@ -65,7 +65,7 @@ export function LevelBar({ v, levels }: { v: number; levels: number[] }) {
   const top = levels[levels.length - 1]!, first = levels[0]!, step = Math.max(top - first, 0.5);
   const lo = Math.min(v, first - step) - step * 0.1, hi = Math.max(v, top) + step * 0.15;
   const x = (a: number) => ((a - lo) / (hi - lo)) * 100;
-  const at = reached(v, levels), severity = at >= 2 ? "critical" : at === 1 ? "warning" : "calm";
+  const at = reached(v, levels), severity = (["calm", "notice", "warning", "critical"] as const)[Math.min(at, 3)];
   return (
     <span class={`levelbar ${severity}`} aria-hidden="true">
       <i class="water" style={{ width: `${x(v)}%` }} />
@@ -106,6 +106,9 @@ export function notable(stations: ReadonlyMap<string, StationState>, n: number):
   return [...rivers.slice(0, want), ...rains.slice(0, n - want)].map((x) => x.e);
 }
 
+/** A station's name without what kind of post it is, where a symbol or a unit says that already. */
+export const brief = (name: string): string => name.replace(/^Trạm (thuỷ văn|đo mưa|khí tượng|quan trắc|đo) /, "").replace(/ (hydrological|rain|weather) (station|gauge)$/, "");
+
 export function NotableRow({ id, station: s }: { id: string; station: StationState }) {
   const level = s.values.water_level, rain = s.values.rain;
   const v = level ?? rain!, metric = level ? "water_level" : "rain", stale = isStale(v) || s.state === "silent";
@@ -113,9 +116,10 @@ export function NotableRow({ id, station: s }: { id: string; station: StationSta
   const hour = rain?.w?.["1h"], day = rain?.w?.["24h"];
   return (
     <li class={`notable ${stale ? "stale" : ""}`} data-station={id}>
-      <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span class={say(s.name).length > 18 ? "long" : ""}>{say(s.name)}</span>{stale ? <span class="old">{s.state === "silent" ? t("silent") : t("stale")} <Age at={v.t} /></span> : <Age at={v.t} />}</p>
+      <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span class={brief(say(s.name)).length > 22 ? "long" : ""}>{brief(say(s.name))}</span><Age at={v.t} /></p>
       <p class="what">
-        {level ? <><Measured metric={metric} v={level} /><span class="rise">{riseWords(level)}</span></>
+        {stale && <span class="old">{s.state === "silent" ? t("silent") : t("stale")}</span>}
+        {level ? <><Measured metric={metric} v={level} />{!stale && <span class="rise">{riseWords(level)}</span>}</>
           : hour && hour.v !== null ? <span class="v">{num(hour.v, 1, lang.value)}<small>{"\u00a0mm/1\u00a0"}{t("hours")}</small></span>
           : <Measured metric="rain" v={rain!} />}
       </p>

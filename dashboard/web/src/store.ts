@@ -102,3 +102,10 @@ export function useFetched<T>(key: string, get: (signal: AbortSignal) => Promise
   }, [key]);
   return answer?.key === key ? answer.value : undefined;
 }
+
+/** The last answer, while the next one is being fetched. */
+export function useKept<T>(v: T | undefined): T | undefined {
+  const [kept, set] = useState<T>();
+  if (v !== undefined && v !== kept) set(v);
+  return v ?? kept;
+}

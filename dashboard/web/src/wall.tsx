@@ -1,24 +1,40 @@
 // The wall: one glance from five metres. What is wrong, where, how far from target,
-// and whether any of it is live. Every list is bounded, so the page is as big after
-// a month as after a minute.
-import { useEffect, useState } from "preact/hooks";
-import type { AlarmState, CameraState, Headline, KpiState, ScopeState, StationState, UnitState } from "./contract";
-import { CameraTile } from "./camera";
-import { day, hourMinute, share, span } from "./format";
+// and whether any of it is live. The headline and the alarms stand on every wall, at
+// every moment; between them are one or more places for scenes. Every list is
+// bounded, so the page is as big after a month as after a minute.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { AlarmState, CameraState, Headline, KpiState, Layout, Scene, ScopeState, StationState, UnitState } from "./contract";
+import { api } from "./api";
+import { clock, day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
-import { byUrgency, chooseCameras, chooseKpis, withoutPlace } from "./judge";
-import { KpiTile } from "./kpi";
-import { ProvinceMap } from "./map";
+import { byUrgency, withoutPlace } from "./judge";
+import { gridOf, held, lightAt, places, turnAt } from "./layout";
 import { Age, Clock, LiveMark, LostBand } from "./pieces";
-import { query } from "./route";
-import { notable, NotableRow } from "./sensors";
+import { reporting } from "./report";
+import { go, query } from "./route";
+import { SceneView, type Shown } from "./scenes";
 import { Mark } from "./severity";
-import { dead, denied, live, link, me, now, useTopic } from "./store";
+import { dead, denied, live, link, me, now, useFetched, useTopic, whoAmI } from "./store";
 import { keepAwake, watchMemory } from "./watchdog";
 import "./wall.css";
 
-const KPIS = 6, CAMERAS = 6, ALARMS = 3, NOTABLE = 5;
+const ALARMS = 3;
 const TURN_MS = 20_000;
+/** Until the server has named its layouts. */
+const PLAIN: Layout = {
+  id: "", name: { vi: "" }, distance_m: 5, canvas: [1920, 1080], unit: 10.8, panel: { inches: 55, width: 1920, height: 1080, columns: 1, rows: 1 }, dim: { from: 0, until: 0, to: 1 },
+  scenes: [{ id: "overview", kind: "overview", name: { vi: "Tổng quan", en: "Overview" }, seconds: 60, cameras: [], kpis: [] }],
+};
+
+function useSize(): [number, number] {
+  const [size, set] = useState<[number, number]>([innerWidth, innerHeight]);
+  useEffect(() => {
+    const read = () => set([innerWidth, innerHeight]);
+    addEventListener("resize", read);
+    return () => removeEventListener("resize", read);
+  }, []);
+  return size;
+}
 
 export default function Wall() {
   const scope = query.value.get("scope") || me.value?.scope || "15";
@@ -29,6 +45,14 @@ export default function Wall() {
   const alarms = useTopic<AlarmState>("alarms/" + scope);
   const [turn, setTurn] = useState(0);
   const [shift, setShift] = useState(0);
+  const [width, height] = useSize();
+
+  const layouts = useFetched<Layout[]>("layouts", async (signal) => (await api<{ layouts: Layout[] }>("GET", "layouts", undefined, signal)).layouts);
+  const asked = query.value.get("layout") || me.value?.layout;
+  const layout = layouts?.find((l) => l.id === asked) ?? layouts?.[0] ?? PLAIN;
+  const pinned = query.value.get("scene");
+  // A wall goes through its scenes; somebody at a desk who looks at it decides.
+  const rotating = !!asked && !pinned;
 
   useEffect(() => {
     const turning = setInterval(() => setTurn((n) => n + 1), TURN_MS);
@@ -37,24 +61,46 @@ export default function Wall() {
     const unwatch = watchMemory(), sleep = keepAwake();
     return () => { clearInterval(turning); clearInterval(shifting); unwatch(); sleep(); };
   }, []);
-  // A wall whose session ended keeps its last picture, greyed, and keeps trying:
-  // nobody is there at night to sign in.
+  // A wall that was revoked asks to be paired again; while nobody answers who it is,
+  // it keeps its last picture, greyed, and keeps trying: nobody is there at night.
   useEffect(() => {
     if (link.value !== "signin") return;
+    void whoAmI();
     const again = setInterval(() => live.reconnect(), 60_000);
     return () => clearInterval(again);
   }, [link.value]);
 
   const about = overview.get("scope") as ScopeState | undefined;
   const headline = overview.get("headline") as Headline | undefined;
-  const units = new Map<string, UnitState>();
+  const units = useMemo(() => new Map<string, UnitState>(), [scope]);
+  units.clear();
   for (const [key, v] of overview) if (key.startsWith("unit:")) units.set(key.slice(5), v as UnitState);
   const open = [...alarms.values()].filter((a) => a.state !== "cleared").sort(byUrgency);
-  const shown = chooseCameras(cameras, CAMERAS, turn);
+
+  const phone = width <= 900 || width < height;
+  const only = pinned ? layout.scenes.filter((s) => s.id === pinned) : phone ? layout.scenes.slice(0, 1) : layout.scenes;
+  const scenes = only.length ? only : layout.scenes.slice(0, 1);
+  const grid = gridOf(layout, rotating || pinned ? scenes.length : 1, width, height);
+  const held_ = held(scenes, open);
+  const shown: Scene[] = places(rotating ? scenes : scenes.slice(0, 1), grid.cells).map((group, i, all) => {
+    if (group.length === 1) return group[0]!;
+    // The last place rotates, except that a critical alarm holds it where it is seen,
+    // unless that scene has a place of its own.
+    const at = held_ >= 0 && i === all.length - 1 ? group.indexOf(scenes[held_]!) : -1;
+    return group[at >= 0 ? at : turnAt(group, now.value)]!;
+  });
+  const titled = shown.length > 1;
+  const report = useRef({ layout: "", scene: "" });
+  report.current = { layout: layout.id, scene: shown.map((s) => s.id).join(",").slice(0, 100) };
+  useEffect(() => reporting(() => report.current), []);
+
+  const light = held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
   const [dx, dy] = [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2], [-1, 1], [-2, 0], [-1, -1]][shift]!;
+  const style = { transform: `translate(${dx}px, ${dy}px)`, ...(phone ? {} : { "--u": `${grid.unit}px` }) } as Record<string, string>;
+  const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact };
 
   return (
-    <div class={`wall ${dead.value ? "dead" : ""} ${about?.exercise ? "exercising" : ""}`} style={{ transform: `translate(${dx}px, ${dy}px)` }}>
+    <div class={`wall ${dead.value ? "dead" : ""} ${about?.exercise ? "exercising" : ""} ${grid.compact && !phone ? "compact" : ""} ${titled ? "many" : ""}`} style={style} data-layout={layout.id}>
       <header class="wtop">
         <h1>{about ? say(about.name) : t("product")}</h1>
         {about && (
@@ -65,6 +111,9 @@ export default function Wall() {
           </p>
         )}
         <span class="grow"><LostBand /></span>
+        {!titled && !dead.value && layout.scenes.length > 1 && !phone && (rotating
+          ? <p class="scenename">{say(shown[0]!.name)} <span aria-hidden="true">{layout.scenes.map((s) => <i key={s.id} class={s === shown[0] ? "on" : ""} />)}</span></p>
+          : me.value?.role !== "wall" && <ScenePicker scenes={layout.scenes} at={scenes[0]!.id} />)}
         <button type="button" class="langswitch" lang={lang.value === "vi" ? "en" : "vi"} onClick={switchLang}>{lang.value === "vi" ? "EN" : "VI"}<span class="vh"> {t("otherLang")}</span></button>
         <span class="wdate">{day(now.value)}</span>
         <Clock />
@@ -88,20 +137,14 @@ export default function Wall() {
           ) : <h2 class="waiting">{denied.value["overview/" + scope] ? t("outside") : t("waiting")}</h2>}
         </section>
 
-        <section class="where" aria-label={t("map")}>
-          <ProvinceMap units={units} stations={stations} cameras={cameras} whole={!about || about.id === about.root} />
-          <ol class="notables" aria-label={t("notable")}>
-            {notable(stations, NOTABLE).map(([id, s]) => <NotableRow key={id} id={id} station={s} />)}
-          </ol>
-        </section>
-
-        <section class="figures" aria-label={t("kpis")}>
-          {chooseKpis(kpis, KPIS).map(([id, k]) => <KpiTile key={id} id={id} kpi={k} compare={!!about && about.id !== about.root} />)}
-        </section>
-
-        <section class="pictures" aria-label={t("cameras")}>
-          {shown.map(([id, c]) => <CameraTile key={id} id={id} camera={c} />)}
-        </section>
+        <div class="stage" style={phone ? undefined : { gridTemplateColumns: `repeat(${grid.columns}, minmax(0, 1fr))`, gridTemplateRows: `repeat(${grid.rows}, minmax(0, 1fr))` }}>
+          {layouts && shown.map((s, i) => (
+            <div class="cell-of" key={i} data-scene={s.id} style={i === 0 && grid.first[0] > 1 ? { gridColumn: `span ${grid.first[0]}`, gridRow: `span ${grid.first[1]}`, "--z": String(Math.min(grid.first[0], grid.first[1]) * 0.9) } : undefined}>
+              {titled && <h2 class="scenetitle">{say(s.name)}</h2>}
+              <SceneView key={s.id} scene={s} shown={data} />
+            </div>
+          ))}
+        </div>
 
         <section class="alarms" aria-label={t("alarms")}>
           {open.length === 0 && <p class="none">{overview.size ? t("noAlarms") : ""}</p>}
@@ -119,6 +162,20 @@ export default function Wall() {
           {open.length > ALARMS && <p class="rest">+{open.length - ALARMS}<small>{t("more")}</small></p>}
         </section>
       </main>
+      {light < 1 && <div class="night" style={{ opacity: String(1 - light) }} aria-hidden="true" />}
     </div>
+  );
+}
+
+/** For somebody with a mouse: the scenes by name. */
+function ScenePicker({ scenes, at }: { scenes: readonly Scene[]; at: string }) {
+  return (
+    <select class="scenepick" aria-label={t("scene")} value={at} onChange={(e) => {
+      const next = new URLSearchParams(query.value);
+      next.set("scene", e.currentTarget.value);
+      go("/wall?" + next, true);
+    }}>
+      {scenes.map((s) => <option key={s.id} value={s.id}>{say(s.name)}</option>)}
+    </select>
   );
 }
