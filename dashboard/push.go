@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ type pushed struct {
 	Station    string          `json:"station"`
 	Metric     string          `json:"metric"`
 	Value      *float64        `json:"value"`
-	ObservedAt time.Time       `json:"observed_at"`
+	ObservedAt *time.Time      `json:"observed_at"`
 	Revision   uint32          `json:"revision"`
 	Quality    metrics.Quality `json:"quality"`
 	ID         string          `json:"id"`
@@ -54,8 +55,8 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, a asker) error {
 			continue
 		}
 		reading := metrics.Reading{Station: p.Station, Metric: p.Metric, ID: p.ID, Value: *p.Value, Revision: p.Revision, Quality: p.Quality}
-		if !p.ObservedAt.IsZero() {
-			reading.ObservedAt = metrics.MillisOf(p.ObservedAt)
+		if p.ObservedAt != nil { // a clock at its epoch is a wrong time, not a missing one
+			reading.ObservedAt = cmp.Or(metrics.MillisOf(*p.ObservedAt), 1)
 		}
 		readings, index = append(readings, reading), append(index, i)
 	}

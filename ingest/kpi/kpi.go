@@ -3,6 +3,7 @@
 package kpi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -220,7 +221,7 @@ func (p *Poller) row(fields map[string]any) ([]metrics.Reading, *metrics.Refusal
 		if err != nil {
 			return nil, metrics.Refuse(metrics.BadValue, s.Time, text(fields[s.Time]), "not a time like 2026-07-01T07:00:00+07:00")
 		}
-		base.ObservedAt = metrics.MillisOf(at)
+		base.ObservedAt = cmp.Or(metrics.MillisOf(at), 1) // a clock at its epoch is a wrong time, not a missing one
 	}
 	if s.Revision != "" && fields[s.Revision] != nil {
 		n, err := strconv.ParseUint(text(fields[s.Revision]), 10, 32)
