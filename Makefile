@@ -20,7 +20,10 @@ build: $(IOC) ## build bin/ioc and bin/iocsim with the pages inside
 # its lock file has their checksums.
 node_modules/.ok: package-lock.json package.json
 	@echo "fetching the web packages and the database engine (about 200 MB, once) ..."
-	@npm ci --no-audit --no-fund --loglevel=http 2>&1 | awk '/http (fetch|cache)/ { n++; if (n % 10 == 0) { printf "  %d packages\r", n; fflush() } next } /Unknown user config/ { next } { print }'; exit $${PIPESTATUS[0]}
+	@log=$$(mktemp); npm ci --no-audit --no-fund >$$log 2>&1 & pid=$$!; start=$$SECONDS; \
+	while kill -0 $$pid 2>/dev/null; do sleep 1; \
+	  printf '\r  %4d s  %4d MB unpacked' $$((SECONDS-start)) "$$(du -sm node_modules 2>/dev/null | cut -f1 || echo 0)"; done; echo; \
+	wait $$pid || { cat $$log; rm -f $$log; echo "npm ci failed: is the package registry reachable?"; exit 1; }; rm -f $$log
 	@touch $@
 
 WEB := $(shell find dashboard/web/src dashboard/web/index.html dashboard/web/vite.config.ts -type f 2>/dev/null)
