@@ -1,9 +1,9 @@
 package hub
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -24,11 +24,13 @@ type client struct {
 	owner  string
 	allow  func(topic string) error
 	conn   *websocket.Conn
-	cork   *corkedConn
+	wire   *wire
 	topics map[string]*subscription
 	woken  chan struct{} // capacity 1
 	notes  chan []byte   // errors for the client; bounded, dropped when full
 	closed chan closing  // capacity 1
+	over   chan struct{} // closed when the reader has ended
+	out    net.Buffers   // the writer's own
 }
 
 type closing struct {
@@ -47,25 +49,27 @@ type subscription struct {
 // this principal; any other error means that there is no such topic.
 var ErrOutsideScope = errors.New("outside the scope")
 
-// Serve upgrades a request that has been authenticated and runs the connection
-// until it ends. Owner names the principal; allow decides about each topic.
+// Serve upgrades a request that has been authenticated and takes the connection
+// over; it returns at once, because a handler that stays holds the request and
+// the server's buffers for as long. Owner names the principal; allow decides
+// about each topic, for as long as the connection lasts.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow func(topic string) error) {
-	cork := &corkedWriter{ResponseWriter: w}
+	taker := &wireTaker{ResponseWriter: w}
 	upgrader := websocket.Upgrader{
 		Subprotocols:    []string{Subprotocol},
-		ReadBufferSize:  1024,
-		WriteBufferSize: 1024,
+		ReadBufferSize:  512,
+		WriteBufferSize: 512,
 		WriteBufferPool: &writeBuffers,
 		// CheckOrigin stays the default: same origin only.
 	}
-	conn, err := upgrader.Upgrade(cork, r, nil)
+	conn, err := upgrader.Upgrade(taker, r, nil)
 	if err != nil {
 		h.tel.refused.WithLabelValues("handshake").Inc()
 		return // the upgrader has answered
 	}
 	c := &client{
-		hub: h, owner: owner, allow: allow, conn: conn, cork: cork.conn, topics: map[string]*subscription{},
-		woken: make(chan struct{}, 1), notes: make(chan []byte, 16), closed: make(chan closing, 1),
+		hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire, topics: map[string]*subscription{},
+		woken: make(chan struct{}, 1), notes: make(chan []byte, 16), closed: make(chan closing, 1), over: make(chan struct{}),
 	}
 	if !h.join(c) {
 		h.tel.refused.WithLabelValues("too_many").Inc()
@@ -73,17 +77,16 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow 
 		conn.Close()
 		return
 	}
-	defer h.leave(c)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	done := make(chan struct{})
 	go func() {
-		defer close(done)
-		c.write(ctx)
-		conn.Close() // so that the reader ends too
+		c.read()
+		close(c.over)
 	}()
-	c.read()
-	cancel()
-	<-done
+	go func() {
+		defer h.leave(c)
+		c.write()
+		conn.Close() // so that the reader ends too
+		<-c.over
+	}()
 }
 
 func (h *Hub) join(c *client) bool {
@@ -186,18 +189,18 @@ func (c *client) note(topic, code, detail string) {
 	}
 }
 
-// write sends what the client lacks whenever there is something, until ctx
-// ends, the client is too slow, or it is told to go.
-func (c *client) write(ctx context.Context) {
+// write sends what the client lacks whenever there is something, until the
+// connection ends, the client is too slow, or it is told to go.
+func (c *client) write() {
 	beat := time.NewTicker(c.hub.opts.Heartbeat)
 	defer beat.Stop()
-	c.send([]*websocket.PreparedMessage{prepare(encode(helloFrame{
+	c.send(append(c.out[:0], textFrame(encode(helloFrame{
 		Type: "hello", ServerTime: time.Now().UTC(), HeartbeatMS: c.hub.opts.Heartbeat.Milliseconds(), Epoch: c.hub.epoch,
-	}))})
+	}))))
 	for {
-		var msgs []*websocket.PreparedMessage
+		var msgs [][]byte
 		select {
-		case <-ctx.Done():
+		case <-c.over:
 			return
 		case end := <-c.closed:
 			c.sayClose(end)
@@ -214,14 +217,15 @@ func (c *client) write(ctx context.Context) {
 }
 
 func (c *client) sayClose(end closing) {
+	c.wire.finish()
 	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(end.code, end.reason), time.Now().Add(time.Second))
 }
 
 // gather is everything the client lacks now.
-func (c *client) gather() []*websocket.PreparedMessage {
-	var msgs []*websocket.PreparedMessage
+func (c *client) gather() [][]byte {
+	msgs := c.out[:0]
 	for range len(c.notes) {
-		msgs = append(msgs, prepare(<-c.notes))
+		msgs = append(msgs, textFrame(<-c.notes))
 	}
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
@@ -245,31 +249,26 @@ func (c *client) gather() []*websocket.PreparedMessage {
 	return msgs
 }
 
-func (c *client) heartbeat() *websocket.PreparedMessage {
+func (c *client) heartbeat() []byte {
 	frame := heartbeatFrame{Type: "heartbeat", ServerTime: time.Now().UTC(), Seq: map[string]uint64{}}
 	c.hub.mu.Lock()
 	for name, sub := range c.topics {
 		frame.Seq[name] = sub.sent
 	}
 	c.hub.mu.Unlock()
-	return prepare(encode(frame))
+	return textFrame(encode(frame))
 }
 
-// send writes all messages with one write of the connection.
-func (c *client) send(msgs []*websocket.PreparedMessage) bool {
-	if len(msgs) == 0 {
+// fewFrames is how many frames a client's list keeps its room for.
+const fewFrames = 8
+
+// send writes all frames with one write of the connection.
+func (c *client) send(frames [][]byte) bool {
+	if len(frames) == 0 {
 		return true
 	}
-	if err := c.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
-		return false
-	}
-	c.cork.hold()
-	for _, msg := range msgs {
-		if err := c.conn.WritePreparedMessage(msg); err != nil {
-			return false
-		}
-	}
-	if err := c.cork.release(); err != nil {
+	n := len(frames)
+	if err := c.wire.send(frames); err != nil {
 		if timeout, ok := errors.AsType[interface {
 			error
 			Timeout() bool
@@ -279,6 +278,10 @@ func (c *client) send(msgs []*websocket.PreparedMessage) bool {
 		}
 		return false
 	}
-	c.hub.tel.delivered.Add(float64(len(msgs)))
+	clear(frames)
+	if c.out = frames[:0]; cap(frames) > fewFrames {
+		c.out = nil
+	}
+	c.hub.tel.delivered.Add(float64(n))
 	return true
 }

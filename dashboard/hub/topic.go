@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // Bounds of a topic.
@@ -28,7 +26,7 @@ type topic struct {
 	changed  map[string]uint64 // key → seq of its last change; also of keys that are gone
 	floor    uint64            // changes after this seq are known
 	steps    []step            // newest last, at most keptSteps
-	snapshot []*websocket.PreparedMessage
+	snapshot [][]byte
 	snapSeq  uint64
 	clients  map[*client]struct{}
 	idle     time.Time // since when it has no client
@@ -38,7 +36,7 @@ type topic struct {
 type step struct {
 	seq  uint64
 	keys []string
-	msg  *websocket.PreparedMessage
+	msg  []byte
 }
 
 func newTopic(name string, lossless bool, seq uint64) *topic {
@@ -79,7 +77,7 @@ func (t *topic) publish(set map[string]json.RawMessage, unset []string) bool {
 		t.changed[key] = t.seq
 		keys = append(keys, key)
 	}
-	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: prepare(encode(delta))})
+	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: textFrame(encode(delta))})
 	if len(t.steps) > keptSteps {
 		t.forget(t.steps[0])
 		t.steps = slices.Delete(t.steps, 0, 1)
@@ -99,7 +97,7 @@ func (t *topic) forget(s step) {
 
 // since is what a client that has been sent seq `sent` needs: nothing, the very
 // steps, or one delta of newer values. ok is false when only a snapshot helps.
-func (t *topic) since(sent uint64) (msgs []*websocket.PreparedMessage, ok bool) {
+func (t *topic) since(sent uint64) (msgs [][]byte, ok bool) {
 	if sent == t.seq {
 		return nil, true
 	}
@@ -128,11 +126,11 @@ func (t *topic) since(sent uint64) (msgs []*websocket.PreparedMessage, ok bool) 
 			}
 		}
 	}
-	return []*websocket.PreparedMessage{prepare(encode(merged))}, true
+	return [][]byte{textFrame(encode(merged))}, true
 }
 
 // whole is the state in parts, encoded once for each sequence.
-func (t *topic) whole(epoch string) []*websocket.PreparedMessage {
+func (t *topic) whole(epoch string) [][]byte {
 	if t.snapshot != nil && t.snapSeq == t.seq {
 		return t.snapshot
 	}
@@ -150,19 +148,11 @@ func (t *topic) whole(epoch string) []*websocket.PreparedMessage {
 	}
 	t.snapshot, t.snapSeq = nil, t.seq
 	for i, part := range parts {
-		t.snapshot = append(t.snapshot, prepare(encode(snapshotFrame{
+		t.snapshot = append(t.snapshot, textFrame(encode(snapshotFrame{
 			Type: "snapshot", Topic: t.name, Epoch: epoch, Seq: t.seq, Part: i + 1, Parts: len(parts), State: part,
 		})))
 	}
 	return t.snapshot
-}
-
-func prepare(data []byte) *websocket.PreparedMessage {
-	msg, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
-	if err != nil {
-		panic("hub: a text frame does not prepare: " + err.Error())
-	}
-	return msg
 }
 
 // lossless topics deliver every step.
