@@ -97,6 +97,13 @@ func (d *Door) Offer(ctx context.Context, m Message) error {
 	return d.enqueue(ctx, m.Source, d.admit(readings, m, now), m.Settle)
 }
 
+// Put is Offer for a message that its source has decoded: Sparkplug's, which
+// only its session can read.
+func (d *Door) Put(ctx context.Context, m Message, readings []metrics.Reading) error {
+	d.tel.messages.WithLabelValues(m.Source).Inc()
+	return d.enqueue(ctx, m.Source, d.admit(readings, m, metrics.MillisOf(d.opts.Now())), m.Settle)
+}
+
 // decode finds the mapping of the message's topic and applies it.
 func (d *Door) decode(readings []metrics.Reading, m Message, now metrics.Millis) ([]metrics.Reading, error) {
 	if m.Retained {

@@ -40,6 +40,9 @@ func (a *app) startSources(ctx context.Context) error {
 			return again(ctx, a.log.With("component", "mqtt"), source.Run)
 		})
 	}
+	if err := a.startSparkplug(); err != nil {
+		return err
+	}
 	if a.cfg.Broker != nil {
 		life, end := context.WithCancelCause(context.Background())
 		b, err := broker.New(life, *a.cfg.Broker, func(ctx context.Context, m broker.Message) error {

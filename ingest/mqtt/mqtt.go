@@ -50,7 +50,8 @@ type Source struct {
 	log   *slog.Logger
 	tel   *telemetry
 	up    atomic.Bool
-	busy  atomic.Int64 // unix ms since when a message waits at the door, 0: none
+	conn  atomic.Pointer[conn] // of the attempt that runs
+	busy  atomic.Int64         // unix ms since when a message waits at the door, 0: none
 }
 
 // New makes the sources of all brokers and their slots, for the topics that the
@@ -94,8 +95,7 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var session session
-	client := paho.NewClient(s.options(ctx, cancel, config, &session))
+	client := paho.NewClient(s.options(ctx, cancel, config))
 	if err := wait(ctx, client.Connect()); err != nil {
 		client.Disconnect(0) // an attempt that was cut short may still be connecting
 		return fmt.Errorf("connect: %w", s.explain(err))
@@ -152,10 +152,20 @@ func (s *Source) subscribe(ctx context.Context, client paho.Client) error {
 	return nil
 }
 
-// session is what one attempt's callbacks share.
-type session struct{ conn atomic.Pointer[conn] }
+// Publish sends a message with QoS 0. It waits only while a megabyte is queued
+// already; without a connection it fails.
+func (s *Source) Publish(topic string, body []byte) error {
+	c := s.conn.Load()
+	if c == nil || !s.up.Load() {
+		return errors.New("mqtt: not connected")
+	}
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload = topic, body
+	return p.Write(c)
+}
 
-func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, config *tls.Config, session *session) *paho.ClientOptions {
+func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, config *tls.Config) *paho.ClientOptions {
+	var current atomic.Pointer[conn] // of this attempt only: an acknowledgement must not go to the next
 	return paho.NewClientOptions().
 		AddBroker(s.cfg.Broker).
 		SetClientID(s.id).
@@ -175,13 +185,14 @@ func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, conf
 			if err != nil {
 				return nil, err
 			}
-			session.conn.Store(c)
+			current.Store(c)
+			s.conn.Store(c)
 			return c, nil
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost(fmt.Errorf("connection lost: %w", err)) }).
 		// The default handler stands before Connect, so that what the broker
 		// redelivers at once finds it; routes set later would miss it.
-		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { s.deliver(ctx, session.conn.Load(), m) })
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { s.deliver(ctx, current.Load(), m) })
 }
 
 // deliver brings one message to the door. The acknowledgement is written here

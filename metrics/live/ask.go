@@ -38,6 +38,9 @@ func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis, patience
 		}
 	}
 	until := p.At.Add(max(m.ValidFor, patience))
+	if p == s.latest {
+		until = min(until, s.until(max(m.ValidFor, patience)))
+	}
 	return Value{Point: p, Until: until, Stale: now > until}, true
 }
 

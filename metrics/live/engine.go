@@ -104,7 +104,7 @@ func (e *Engine) Turn(now metrics.Millis) {
 			continue
 		}
 		s.trim(now.Add(-horizon(m)).Floor(metrics.BucketWidth))
-		if was := s.stale; was != (now > s.latest.At.Add(m.ValidFor)) {
+		if was := s.stale; was != (now > s.until(m.ValidFor)) {
 			s.stale = !was
 			e.changed[key] = struct{}{}
 		}

@@ -48,7 +48,8 @@ func (b *bucket) full() bool { return len(b.points) >= maxBucketPoints }
 type series struct {
 	latest  Point // by observation time; the zero point: none yet
 	stale   bool
-	buckets []bucket // sorted by start, within the horizon
+	died    metrics.Millis // when its source said that it is gone; 0: it has not
+	buckets []bucket       // sorted by start, within the horizon
 }
 
 // outcome of taking one reading.

@@ -18,6 +18,7 @@ import (
 	"vonglau/ingest/kpi"
 	"vonglau/ingest/mqtt"
 	"vonglau/ingest/payload"
+	"vonglau/ingest/sparkplug"
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
@@ -42,6 +43,31 @@ type Map struct {
 	Units string `yaml:"units"` // GeoJSON file, a feature for each unit with the property "code"
 }
 
+// Sparkplug is a host application's connection: one of its own, as a session's
+// messages must come in order.
+type Sparkplug struct {
+	MQTT   mqtt.Config         `yaml:"mqtt"`
+	Groups []sparkplug.Mapping `yaml:"groups"`
+}
+
+func (s *Sparkplug) validate(known func(metric string) bool) error {
+	if err := s.MQTT.Validate(); err != nil {
+		return fmt.Errorf("sparkplug.%w", err)
+	}
+	if s.MQTT.Shared != "" {
+		return fmt.Errorf("sparkplug.mqtt.shared: a session's messages must come in order, to one client")
+	}
+	if len(s.Groups) == 0 {
+		return fmt.Errorf("sparkplug.groups: is empty: whose nodes are read?")
+	}
+	for i := range s.Groups {
+		if err := s.Groups[i].Validate(known); err != nil {
+			return fmt.Errorf("sparkplug.groups: entry %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
 // File is the configuration file.
 type File struct {
 	Data       string            `yaml:"data"`      // folder of the journal, the database and checkpoints
@@ -53,6 +79,7 @@ type File struct {
 	ClickHouse clickhouse.Config `yaml:"clickhouse"` // without addr the embedded engine is used
 	Embedded   Embedded          `yaml:"embedded"`
 	MQTT       []mqtt.Config     `yaml:"mqtt"`
+	Sparkplug  *Sparkplug        `yaml:"sparkplug"`
 	Broker     *broker.Config    `yaml:"broker"` // the broker inside the program; without it none
 	Map        Map               `yaml:"map"`
 }
@@ -100,6 +127,11 @@ func Load(path string, lookup Lookup) (*Config, []Fault) {
 		return nil, faults
 	}
 	c, more := LoadCatalogue(os.DirFS(file.Catalogue), file.Catalogue, lookup)
+	if c != nil && file.Sparkplug != nil {
+		if err := file.Sparkplug.validate(func(id string) bool { _, ok := c.Catalogue.Metric(id); return ok }); err != nil {
+			more = append(more, Fault{path, doc.keyLine(err), err.Error()})
+		}
+	}
 	if faults = append(faults, more...); len(faults) > 0 {
 		return nil, faults
 	}
