@@ -77,6 +77,9 @@ func (s *store) open(ctx context.Context) (*clickhouse.Store, error) {
 		cfg.Addr = []string{s.a.engine.Addr()}
 		cfg.Username, cfg.Password = s.a.engine.Credentials()
 	}
+	if cfg.Retention == nil {
+		cfg.Retention = &clickhouse.DefaultRetention
+	}
 	return clickhouse.Open(ctx, cfg, clickhouse.Options{Log: s.a.log, Registerer: s.a.reg})
 }
 
@@ -112,6 +115,8 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 	}
 	part(writer.Run)
 	part(s.watch)
+	part(db.RunRetention)
+	part(clickhouse.NewReconciler(db, clickhouse.ReconcilerConfig{Log: s.a.log}).Run)
 	part(func(ctx context.Context) error {
 		if err := s.a.follower.refill(ctx, s.a.current(), db.Replay); err != nil {
 			s.log.Warn("live windows stay incomplete", "error", err)

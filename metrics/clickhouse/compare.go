@@ -29,6 +29,9 @@ func (s *Store) openBase(ctx context.Context, pl *plan, q Query, c *metrics.Cata
 	if err != nil {
 		return nil, err
 	}
+	if before.needs() < s.horizon(before.source()) {
+		return &base{}, nil // no longer known
+	}
 	cur, err := s.open(ctx, before)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ type Config struct {
 	Cluster    string   `yaml:"cluster"`     // name of a cluster of one shard; tables are then replicated on it
 	MaxThreads int      `yaml:"max_threads"` // per query; 0: the server's choice
 	MaxMemory  int64    `yaml:"max_memory"`  // bytes per query; 0: the server's choice
+	// Retention is how long each level is kept; without it, for ever.
+	Retention *Retention `yaml:"retention"`
 }
 
 const defaultDatabase = "vonglau"
@@ -51,6 +53,11 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxMemory < 0 {
 		faults = append(faults, fmt.Errorf("clickhouse.max_memory %d is negative", c.MaxMemory))
+	}
+	if c.Retention != nil {
+		if err := c.Retention.validate(); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	return errors.Join(faults...)
 }

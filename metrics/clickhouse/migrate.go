@@ -10,7 +10,9 @@ import (
 // migrate runs what the database has not yet seen. Two processes may do it at
 // the same time: every statement can be run twice, and the table of migrations
 // keeps one row per number.
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context) error { return s.migrateTo(ctx, len(migrations)) }
+
+func (s *Store) migrateTo(ctx context.Context, last int) error {
 	err := s.conn.Exec(ctx, s.config.statement(`
 CREATE TABLE IF NOT EXISTS migrations {cluster}
 (number UInt32, name String, at DateTime64(3, 'UTC'))
@@ -26,7 +28,7 @@ ENGINE = {replacing}(at) ORDER BY number`))
 		return fmt.Errorf("database %s is at migration %d and this program knows %d: it was written by a newer version",
 			s.config.Database, done, len(migrations))
 	}
-	for i := int(done); i < len(migrations); i++ {
+	for i := int(done); i < last; i++ {
 		m := migrations[i]
 		for _, statement := range m.statements {
 			if err := s.conn.Exec(ctx, s.config.statement(statement)); err != nil {

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"vonglau/metrics"
 )
 
 // Options of Open; the zero value works.
@@ -28,6 +31,9 @@ type Store struct {
 	config Config
 	log    *slog.Logger
 	tel    *telemetry
+
+	mu       sync.Mutex                // guards horizons
+	horizons map[string]metrics.Millis // table → what it holds everything from; see Retain
 }
 
 // Open connects, waits a bounded while for the server to answer, makes the
@@ -59,7 +65,7 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	s := &Store{conn: conn, config: c, log: o.Log.With("component", "clickhouse"), tel: tel}
+	s := &Store{conn: conn, config: c, log: o.Log.With("component", "clickhouse"), tel: tel, horizons: map[string]metrics.Millis{}}
 	err = s.migrate(ctx)
 	if err == nil {
 		err = s.makeDictionary(ctx)

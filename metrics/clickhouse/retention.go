@@ -1,6 +1,140 @@
 package clickhouse
 
-import "vonglau/metrics"
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
 
-// horizon is the first moment that a table holds everything from.
-func (s *Store) horizon(table string) metrics.Millis { return 0 }
+	"vonglau/metrics"
+)
+
+// Retention is how long each level is kept, in days; 0 is for ever. What is over
+// goes by whole partitions, a month of raw readings or of quarters, a year of
+// hours or of days, when all of the partition is over.
+type Retention struct {
+	Raw     int `yaml:"raw_days"`
+	Quarter int `yaml:"quarter_days"`
+	Hour    int `yaml:"hour_days"`
+	Day     int `yaml:"day_days"`
+}
+
+// DefaultRetention is what a province needs: readings for a season, a quarter of
+// an hour for two years, hours for ten, days for ever.
+var DefaultRetention = Retention{Raw: 90, Quarter: 730, Hour: 3650}
+
+// validate names the key at fault.
+func (r *Retention) validate() error {
+	for key, days := range map[string]int{"raw_days": r.Raw, "quarter_days": r.Quarter, "hour_days": r.Hour, "day_days": r.Day} {
+		if days < 0 {
+			return fmt.Errorf("clickhouse.retention.%s %d is negative; 0 keeps for ever", key, days)
+		}
+	}
+	// A level is made anew from the one below, so that must not be kept longer
+	// than what is made from it.
+	finer := r.Raw
+	for _, l := range []struct {
+		key  string
+		days int
+	}{{"quarter_days", r.Quarter}, {"hour_days", r.Hour}, {"day_days", r.Day}} {
+		if l.days != 0 && (finer == 0 || l.days < finer) {
+			return fmt.Errorf("clickhouse.retention.%s %d is less than the level below it is kept", l.key, l.days)
+		}
+		finer = l.days
+	}
+	return nil
+}
+
+// keptTables are what retention looks after: the finest first.
+var keptTables = []struct {
+	name    string
+	monthly bool // partitions are months; else years
+	days    func(*Retention) int
+}{
+	{tableRaw, true, func(r *Retention) int { return r.Raw }},
+	{tableQuarter, true, func(r *Retention) int { return r.Quarter }},
+	{tableHour, false, func(r *Retention) int { return r.Hour }},
+	{tableDay, false, func(r *Retention) int { return r.Day }},
+}
+
+// horizon is the moment from which a table holds everything; 0: from the start.
+func (s *Store) horizon(table string) metrics.Millis {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.horizons[table]
+}
+
+// Retain drops what is over at now. The horizons move before anything is
+// dropped, so that nothing is recomputed or answered from what is half there.
+func (s *Store) Retain(ctx context.Context, now time.Time) error {
+	if s.config.Retention == nil {
+		return nil
+	}
+	for _, table := range keptTables {
+		days := table.days(s.config.Retention)
+		if days == 0 {
+			continue
+		}
+		cutoff := now.UTC().AddDate(0, 0, -days)
+		first := time.Date(cutoff.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+		if table.monthly {
+			first = time.Date(cutoff.Year(), cutoff.Month(), 1, 0, 0, 0, 0, time.UTC)
+		}
+		s.mu.Lock()
+		s.horizons[table.name] = metrics.MillisOf(first)
+		s.mu.Unlock()
+		if err := s.dropBefore(ctx, table.name, first, table.monthly); err != nil {
+			return fmt.Errorf("retention of %s: %w", table.name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) dropBefore(ctx context.Context, table string, first time.Time, monthly bool) error {
+	rows, err := s.conn.Query(ctx, "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = {database:String} AND table = {table:String}",
+		named("database", s.config.Database), named("table", table))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	limit := first.Year()
+	if monthly {
+		limit = first.Year()*100 + int(first.Month())
+	}
+	var over []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		if n, err := strconv.Atoi(id); err == nil && n < limit {
+			over = append(over, id)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, id := range over {
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID {id:String}", named("id", id)); err != nil {
+			return err
+		}
+		s.log.Info("history that is over dropped", "table", table, "partition", id)
+	}
+	return nil
+}
+
+// RunRetention drops what is over, now and every hour, until ctx ends.
+func (s *Store) RunRetention(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := s.Retain(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.Warn("history that is over was not dropped", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -16,9 +16,15 @@ import (
 // A level of rollups and how it is recomputed. The day bucket starts at 17:00
 // UTC, the civil midnight.
 type level struct {
-	table     string
-	width     time.Duration
-	recompute string
+	table string
+	from  string // the table below
+	width time.Duration
+	anew  string // SELECT of the rows of the dirty buckets, made from the table below
+}
+
+// insert stores what the select makes.
+func (l *level) insert() string {
+	return "INSERT INTO " + l.table + " (metric, station, bucket, count, sum, min, max, first, last, last_at, version)" + l.anew
 }
 
 // levels are recomputed one from the other, the finest first: reading all of a
@@ -30,8 +36,7 @@ type level struct {
 // a correction that makes a reading one, or takes that back, wins too; a bucket
 // with nothing else keeps a row with count 0, which no reader shows.
 var levels = []level{
-	{tableQuarter, metrics.BucketWidth, `
-INSERT INTO rollup_15m (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
+	{tableQuarter, tableRaw, metrics.BucketWidth, `
 SELECT metric, station, toStartOfFifteenMinutes(observed_at),
     countIf(quality != 4), sumIf(value, quality != 4), minIf(value, quality != 4), maxIf(value, quality != 4),
     argMinIf(value, (observed_at, id), quality != 4), argMaxIf(value, (observed_at, id), quality != 4),
@@ -40,8 +45,8 @@ FROM raw FINAL
 WHERE (metric, station, toStartOfFifteenMinutes(observed_at)) IN (SELECT metric, station, bucket FROM dirty)
     AND observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 GROUP BY 1, 2, 3`},
-	{tableHour, time.Hour, fold(tableHour, tableQuarter, "toStartOfHour(bucket)")},
-	{tableDay, 24 * time.Hour, fold(tableDay, tableHour, civilDay)},
+	{tableHour, tableQuarter, time.Hour, fold(tableQuarter, "toStartOfHour(bucket)")},
+	{tableDay, tableHour, dayWidth, fold(tableHour, civilDay)},
 }
 
 // dayWidth is that of the civil day, which has no other in this zone.
@@ -50,9 +55,8 @@ const dayWidth = 24 * time.Hour
 // civilDay is the start of the civil day that the bucket lies in.
 const civilDay = "toStartOfDay(bucket + INTERVAL 7 HOUR) - INTERVAL 7 HOUR"
 
-func fold(to, from, bucket string) string {
+func fold(from, bucket string) string {
 	return `
-INSERT INTO ` + to + ` (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
 SELECT metric, station, ` + bucket + ` AS wide,
     sum(s.count), sum(s.sum), minIf(s.min, s.count > 0), maxIf(s.max, s.count > 0),
     argMinIf(s.first, s.bucket, s.count > 0), argMaxIf(s.last, s.bucket, s.count > 0),
@@ -69,17 +73,21 @@ const chunkBuckets = 4096
 // Recompute makes the rollups of the buckets anew from the raw rows that are
 // stored, at all three levels. It changes nothing where nothing changed, and
 // may run at the same time as another: the one that saw more rows wins. When it
-// fails, the caller runs it again with the same buckets.
+// fails, the caller runs it again with the same buckets. Buckets that are older
+// than what they are made of is kept for stay as they are, and are counted.
 func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 	if len(buckets) == 0 {
 		return nil
 	}
 	began := time.Now()
 	for _, l := range levels {
-		wide := make([]Bucket, len(buckets))
-		for i, b := range buckets {
-			wide[i] = b.widen(l.width)
+		kept, wide := s.horizon(l.from), make([]Bucket, 0, len(buckets))
+		for _, b := range buckets {
+			if b = b.widen(l.width); b.Start >= kept {
+				wide = append(wide, b)
+			}
 		}
+		s.tel.tooOld.Add(float64(len(buckets) - len(wide)))
 		slices.SortFunc(wide, Bucket.compare)
 		wide = slices.Compact(wide)
 		for chunk := range chunks(wide) {
@@ -125,17 +133,26 @@ func (s *Store) recompute(ctx context.Context, l level, chunk []Bucket) error {
 // recomputeAtOnce sends the buckets as an external table: a column block, not
 // query text, so that their number does not meet the parser's bounds.
 func (s *Store) recomputeAtOnce(ctx context.Context, l level, chunk []Bucket) error {
-	dirty, err := ext.NewTable("dirty", ext.Column("metric", "String"), ext.Column("station", "String"), ext.Column("bucket", "DateTime('UTC')"))
+	dirty, from, to, err := dirtyTable(chunk)
 	if err != nil {
 		return err
 	}
-	from, to := chunk[0].Start, chunk[0].Start
+	return s.conn.Exec(driver.Context(ctx, driver.WithExternalTable(dirty)), l.insert(),
+		named("from", int64(from)), named("to", int64(to.Add(l.width))))
+}
+
+// dirtyTable is the external table of a chunk, and its first and last start.
+func dirtyTable(chunk []Bucket) (dirty *ext.Table, from, to metrics.Millis, err error) {
+	dirty, err = ext.NewTable("dirty", ext.Column("metric", "String"), ext.Column("station", "String"), ext.Column("bucket", "DateTime('UTC')"))
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	from, to = chunk[0].Start, chunk[0].Start
 	for _, b := range chunk {
 		from, to = min(from, b.Start), max(to, b.Start)
 		if err := dirty.Append(b.Metric, b.Station, b.Start.Time()); err != nil {
-			return fmt.Errorf("fill dirty buckets: %w", err)
+			return nil, 0, 0, fmt.Errorf("fill dirty buckets: %w", err)
 		}
 	}
-	return s.conn.Exec(driver.Context(ctx, driver.WithExternalTable(dirty)), l.recompute,
-		named("from", int64(from)), named("to", int64(to.Add(l.width))))
+	return dirty, from, to, nil
 }

@@ -31,7 +31,7 @@ func (s *Store) Stream(ctx context.Context, q Query, c *metrics.Catalogue, p met
 	if len(pl.stations) == 0 {
 		return answer, nil
 	}
-	if kept := s.horizon(pl.source()); pl.show < kept {
+	if kept := s.horizon(pl.source()); pl.needs() < kept {
 		return Answer{}, fmt.Errorf("%w: before %s; ask for a wider step", ErrExpired, kept.Time().In(metrics.Civil).Format(time.DateOnly))
 	}
 	began := time.Now()
@@ -73,6 +73,14 @@ func (s *Store) Stream(ctx context.Context, q Query, c *metrics.Catalogue, p met
 			return Answer{}, err
 		}
 	}
+}
+
+// needs is the moment from which the answer cannot do without rows.
+func (pl *plan) needs() metrics.Millis {
+	if pl.Cumulative != "" {
+		return pl.From
+	}
+	return pl.show
 }
 
 func tooMany(limit int) error { return fmt.Errorf("%w: more than %d", ErrTooMany, limit) }

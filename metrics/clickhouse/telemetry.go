@@ -11,6 +11,9 @@ type telemetry struct {
 	buffered      prometheus.Gauge
 	retries       *prometheus.CounterVec
 	setAside      prometheus.Counter
+	tooOld        prometheus.Counter
+	reconciled    prometheus.Counter
+	drift         *prometheus.CounterVec
 }
 
 // newTelemetry makes the instruments; a nil Registerer leaves them unregistered.
@@ -46,13 +49,28 @@ func newTelemetry(r prometheus.Registerer) (*telemetry, error) {
 			Help: "Rows that the server refused for their content.",
 		}),
 	}
+	t.tooOld = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "vonglau_clickhouse_too_old_total",
+		Help: "Rollup rows that were not recomputed because what they are made of is no longer kept.",
+	})
+	t.reconciled = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "vonglau_clickhouse_reconciled_buckets_total",
+		Help: "Buckets whose rollups were compared with the readings.",
+	})
+	t.drift = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "vonglau_clickhouse_drift_rows_total",
+		Help: "Rollup rows that were not what the readings say, by table. They were repaired; there should be none.",
+	}, []string{"table"})
+	for _, l := range levels {
+		t.drift.WithLabelValues(l.table)
+	}
 	for _, op := range []string{opInsert, opRollup, opCommit} {
 		t.retries.WithLabelValues(op)
 	}
 	if r == nil {
 		return t, nil
 	}
-	for _, c := range []prometheus.Collector{t.rows, t.insertSeconds, t.rollupSeconds, t.querySeconds, t.lag, t.buffered, t.retries, t.setAside} {
+	for _, c := range []prometheus.Collector{t.rows, t.insertSeconds, t.rollupSeconds, t.querySeconds, t.lag, t.buffered, t.retries, t.setAside, t.tooOld, t.reconciled, t.drift} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

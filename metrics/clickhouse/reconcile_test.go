@@ -1,0 +1,71 @@
+package clickhouse
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"vonglau/metrics"
+)
+
+func TestReconcilerFindsAndRepairs(t *testing.T) {
+	s := openStore(t, config(t))
+	from := at(t, "2026-02-27 00:00")
+	blocks := randomBlocks(rand.New(rand.NewPCG(5, 9)), from, 2, 400)
+	var rows []Row
+	for _, block := range blocks {
+		rows = append(rows, winners(block)...)
+	}
+	store(t, s, rows)
+	m := modelOf(blocks)
+	now := from.Add(10 * dayWidth).Time()
+	r := NewReconciler(s, ReconcilerConfig{Sample: 10_000, Patience: time.Millisecond})
+	if n, err := r.Check(t.Context(), now); n != 0 || err != nil {
+		t.Fatalf("%d rows drift in a sound store, %v", n, err)
+	}
+	var phantoms []Bucket
+	for _, b := range Dirty(rows) {
+		b.Start, b.Station = b.Start.Add(dayWidth), "S9"
+		phantoms = append(phantoms, b)
+	}
+	for name, damage := range map[string]string{
+		"a row is missing":                "ALTER TABLE rollup_15m DELETE WHERE station = 'S1' SETTINGS mutations_sync = 2",
+		"a row counts twice":              "INSERT INTO rollup_15m SELECT * REPLACE (count * 2 AS count, sum * 2 AS sum, version + 1 AS version) FROM rollup_15m FINAL WHERE station = 'S2' AND count > 0",
+		"an hour is wrong":                "INSERT INTO rollup_1h SELECT * REPLACE (sum + 1 AS sum, version + 1 AS version) FROM rollup_1h FINAL WHERE station = 'S3' AND count > 0",
+		"a day is wrong":                  "INSERT INTO rollup_day SELECT * REPLACE (max + 1 AS max) FROM rollup_day FINAL WHERE station = 'S4' AND count > 0",
+		"a row is there with no readings": "INSERT INTO rollup_15m SELECT * REPLACE (bucket + INTERVAL 1 DAY AS bucket, 'S9' AS station) FROM (SELECT * FROM rollup_15m FINAL WHERE station = 'S5' AND count > 0 LIMIT 3)",
+	} {
+		before := testutil.ToFloat64(s.tel.drift.WithLabelValues(tableQuarter)) + testutil.ToFloat64(s.tel.drift.WithLabelValues(tableHour)) + testutil.ToFloat64(s.tel.drift.WithLabelValues(tableDay))
+		if err := s.conn.Exec(t.Context(), damage); err != nil {
+			t.Fatal(err)
+		}
+		found, err := r.check(t.Context(), slices.Concat(Dirty(rows), phantoms), metrics.MillisOf(now))
+		if err != nil || found == 0 || !clean(t, s, m) {
+			t.Errorf("%s: %d rows found, and it is not repaired: %v", name, found, err)
+		}
+		after := testutil.ToFloat64(s.tel.drift.WithLabelValues(tableQuarter)) + testutil.ToFloat64(s.tel.drift.WithLabelValues(tableHour)) + testutil.ToFloat64(s.tel.drift.WithLabelValues(tableDay))
+		if after-before != float64(found) {
+			t.Errorf("%s: %v rows are counted, %d were found", name, after-before, found)
+		}
+	}
+}
+
+// clean reports whether every rollup is what the model says.
+func clean(t *testing.T, s *Store, m model) bool {
+	t.Helper()
+	for _, l := range levels {
+		got, want := rollupLines(t, s, l.table), m.rollup(l.width)
+		if len(got) != len(want) {
+			return false
+		}
+		for i := range got {
+			if got[i] != want[i] {
+				return false
+			}
+		}
+	}
+	return true
+}
