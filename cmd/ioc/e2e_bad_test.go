@@ -78,6 +78,7 @@ func (w *wall) badInput(t *testing.T) {
 	w.part(t, "unknown station", w.unknownStation)
 	w.part(t, "figure system", w.wrongFigures)
 	w.part(t, "wrong RTSP password", w.wrongPassword)
+	w.part(t, "push", w.wrongPushes)
 	w.part(t, "seen on the page", func(t *testing.T) {
 		w.browser.signIn("operator", w.centre, "vanhanh", "/devices")
 		for _, reason := range []string{"clock_ahead", "too_old", "too_large", "bad_encoding", "out_of_range", "not_finite", "source_failed"} {
@@ -155,17 +156,55 @@ func (w *wall) unknownStation(t *testing.T) {
 // wrongFigures: a system that answers a page or an error is named, and its
 // figure turns stale instead of wrong.
 func (w *wall) wrongFigures(t *testing.T) {
-	for _, c := range []struct{ mood, reason, value string }{{"html", "bad_format", "text/html"}, {"500", "source_failed", "500"}} {
+	for _, c := range []struct{ mood, reason, value string }{
+		{"html", "bad_format", "text/html"}, {"500", "source_failed", "500"}, {"text", "bad_value", "hôm qua"}, {"1970", "too_old", "1970"}, {"hang", "source_failed", ""},
+	} {
 		before := w.refused(t)
 		w.figures.set(c.mood)
-		w.refusedAs(t, before, "kpi", c.reason, func(r refusal) bool { return r.Topic == "mot-cua" && r.Value == c.value })
+		w.refusedAs(t, before, "kpi", c.reason, func(r refusal) bool { return strings.Contains(r.Value, c.value) })
 	}
 	w.browser.sees("wall", 20*time.Second, theFigure, "Số liệu cũ")
 	w.figures.show(map[string]int{"90001": 2500, "90002": 1})
 	w.figures.set("")
 	w.browser.sees("wall", 10*time.Second, theFigure, "2.501", "2/2")
+	// A row that is wrong is refused by itself.
+	before := w.refused(t)
+	w.figures.show(map[string]int{"90001": 2600, "90002": -1, "99999": 7})
+	w.refusedAs(t, before, "kpi", "unknown_station", func(r refusal) bool { return r.Value == "unit:99999" })
+	w.refusedAs(t, before, "kpi", "out_of_range", func(r refusal) bool { return r.Value == "-1" })
+	w.browser.sees("wall", 10*time.Second, theFigure, "2.601")
+	w.figures.show(map[string]int{"90001": 2600, "90002": 2})
 	if up, ok := w.centre.instrument(`vonglau_kpi_up{system="mot-cua"}`); ok && up != 1 {
 		t.Errorf("the system is not up again: %v", up)
+	}
+}
+
+// wrongPushes: what HTTP brings is answered at once.
+func (w *wall) wrongPushes(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		status     int
+		says       string
+	}{
+		{"malformed", `[{"station":`, http.StatusBadRequest, "JSON"},
+		{"unknown key", `[{"tram":"E2E-RAIN-01"}]`, http.StatusBadRequest, "tram"},
+		{"no value", `[{"station":"E2E-RAIN-01","metric":"rain"}]`, http.StatusOK, `"missing_field"`},
+		{"out of range", `[{"station":"E2E-RAIN-01","metric":"rain","value":900}]`, http.StatusOK, `"out_of_range"`},
+		{"unknown metric", `[{"station":"E2E-RAIN-01","metric":"khong_co","value":1}]`, http.StatusOK, `"unknown_metric"`},
+		{"a clock in 2036", `[{"station":"E2E-RAIN-01","metric":"rain","value":1,"observed_at":"2036-02-07T06:28:16Z"}]`, http.StatusOK, `"clock_ahead"`},
+		{"a clock in 1970", `[{"station":"E2E-RAIN-01","metric":"rain","value":1,"observed_at":"1970-01-01T00:00:00Z"}]`, http.StatusOK, `"too_old"`},
+		{"10 MB", `["` + strings.Repeat("x", 10<<20) + `"]`, http.StatusRequestEntityTooLarge, "8 MiB"},
+	} {
+		resp, err := w.operator.Post(w.centre.url("/api/v1/readings"), "application/json", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer bytes.Buffer
+		_, _ = answer.ReadFrom(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != c.status || !strings.Contains(answer.String(), c.says) || strings.Contains(answer.String(), `"taken":1`) {
+			t.Errorf("%s: %s %s", c.name, resp.Status, answer.String())
+		}
 	}
 }
 

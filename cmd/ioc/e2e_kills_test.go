@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -134,6 +135,19 @@ func testKills(t *testing.T, exe string) {
 		}
 		return c.exactly(operator, &pushed, taken)
 	})
+	away, cut := 0, 0
+	for line := range strings.Lines(c.log.all()) {
+		if strings.Contains(line, `msg="store does not answer as it should"`) {
+			away++
+			if !strings.Contains(line, "connection refused") {
+				cut++
+			}
+		}
+	}
+	t.Logf("the writer met a missing database %d times, %d of them in the middle of a statement", away, cut)
+	if away < engineKills/2 {
+		t.Errorf("%d kills and only %d of them met by the writer", engineKills, away)
+	}
 	for _, s := range append(sent[:], pushed) {
 		c.onTheWall(operator, s.station, s.n, taken)
 	}

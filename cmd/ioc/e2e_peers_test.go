@@ -223,7 +223,7 @@ func (s *cameraServer) stop() {
 type figureSystem struct {
 	*httptest.Server
 	figures atomic.Pointer[map[string]int]
-	mood    atomic.Pointer[string] // "": as agreed, "html", "500"
+	mood    atomic.Pointer[string] // "": as agreed; "html", "500", "text", "1970", "hang"
 }
 
 func newFigureSystem(t *testing.T, token string) *figureSystem {
@@ -242,6 +242,17 @@ func newFigureSystem(t *testing.T, token string) *figureSystem {
 			return
 		case "500":
 			http.Error(w, "hỏng rồi", http.StatusInternalServerError)
+			return
+		case "text":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"data":[{"ma_xa":"90001","cap_nhat":"hôm qua","tiep_nhan":1}]}`)
+			return
+		case "1970":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"data":[{"ma_xa":"90001","cap_nhat":"1970-01-01T07:00:00+07:00","tiep_nhan":1}]}`)
+			return
+		case "hang":
+			<-r.Context().Done()
 			return
 		}
 		type figure struct {
@@ -295,13 +306,20 @@ func newBrowser(t *testing.T) *browser {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	b := &browser{t: t, in: json.NewEncoder(in), by: json.NewDecoder(out)}
 	t.Cleanup(func() {
+		if t.Failed() {
+			path := filepath.Join(t.ArtifactDir(), "wall.png")
+			if b.do(map[string]any{"as": "wall", "do": "shot", "path": path}, nil) == nil {
+				t.Logf("the wall as it was (kept with go test -artifacts): %s", path)
+			}
+		}
 		in.Close()
 		timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 		_ = cmd.Wait()
 	})
-	return &browser{t: t, in: json.NewEncoder(in), by: json.NewDecoder(out)}
+	return b
 }
 
 // do runs one command and decodes its value.
