@@ -7,7 +7,7 @@ type Retry struct {
 	Base   time.Duration // first delay; default 500 ms
 	Cap    time.Duration // longest delay; default 15 s
 	Stable time.Duration // a session this long was a good one; default 10 s
-	Brisk  time.Duration // after a good session: how long to retry every second at most; default 20 s
+	Brisk  time.Duration // after a good session: how long to retry every Base at most; default 20 s
 	Locked time.Duration // first delay after a refused password, doubled up to ten times; default 60 s
 }
 
@@ -56,7 +56,7 @@ func (b *backoff) next(now time.Time, lasted time.Duration, reason Reason, rando
 		b.briskUntil = now.Add(b.retry.Brisk)
 	}
 	if now.Before(b.briskUntil) {
-		return jitter(2 * b.retry.Base)
+		return jitter(b.retry.Base)
 	}
 	step := min(b.retry.Cap, b.retry.Base<<min(b.failures, 16))
 	b.failures++

@@ -137,6 +137,9 @@ func TestSender(t *testing.T) {
 		case "clip":
 			n, _ := strconv.Atoi(rest)
 			s.clip.Store(int32(n))
+			for s.playingClip.Load() != int32(n) { // it begins with a keyframe
+				time.Sleep(time.Millisecond)
+			}
 		case "down":
 			s.down()
 		case "up":
@@ -152,13 +155,14 @@ func TestSender(t *testing.T) {
 }
 
 type sender struct {
-	clips     [][][]byte
-	clip      atomic.Int32
-	sending   atomic.Bool
-	repeating atomic.Bool
-	address   string
-	accepted  atomic.Int64
-	most      atomic.Int64 // connections in their set-up at once
+	clips       [][][]byte
+	clip        atomic.Int32
+	playingClip atomic.Int32
+	sending     atomic.Bool
+	repeating   atomic.Bool
+	address     string
+	accepted    atomic.Int64
+	most        atomic.Int64 // connections in their set-up at once
 
 	mu       sync.Mutex // guards the rest
 	listener net.Listener
@@ -285,6 +289,7 @@ func (s *sender) feed() {
 				index++
 				if want := s.clip.Load(); want != clip && index%25 == 0 {
 					clip = want
+					s.playingClip.Store(want)
 				}
 				picture = bytes.Clone(s.clips[clip][index%len(s.clips[clip])])
 			}
@@ -391,3 +396,5 @@ func (f *field) most() (connections, atOnce int) {
 	}
 	return connections, atOnce
 }
+
+func newLineReader(r io.Reader) *bufio.Reader { return bufio.NewReader(r) }

@@ -48,6 +48,19 @@ func fold(sum, hash uint64) uint64 {
 	return ((sum<<27|sum>>37)*0x9e3779b97f4a7c15 ^ hash) | 1
 }
 
+// sliceBytes is the size of a unit's picture content: parameter sets, delimiters
+// and messages, of which some cameras send hundreds of bytes with every picture,
+// say nothing about it.
+func sliceBytes(codec Codec, nalus [][]byte) int {
+	size := 0
+	for _, nalu := range nalus {
+		if isSlice(codec, nalu) {
+			size += len(nalu)
+		}
+	}
+	return size
+}
+
 // isSlice reports whether a NAL unit carries picture content.
 func isSlice(codec Codec, nalu []byte) bool {
 	if len(nalu) == 0 {

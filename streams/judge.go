@@ -144,6 +144,7 @@ func (j *Judge) Unit(u AccessUnit) {
 	s.lost += u.Lost
 
 	exact, picture := fingerprints(j.format.Codec, u.NALUs, u.Key)
+	size := sliceBytes(j.format.Codec, u.NALUs)
 	switch {
 	case exact == 0:
 	case exact == j.lastExact:
@@ -153,16 +154,16 @@ func (j *Judge) Unit(u AccessUnit) {
 	}
 	j.lastExact = exact
 	if u.Key {
-		j.key(u, picture)
+		j.key(u, size, picture)
 		return
 	}
 	s.inter++
-	if u.Size*8 <= smallBits*j.macroblocks+8*2*sliceHeader {
+	if size*8 <= smallBits*j.macroblocks+8*2*sliceHeader {
 		s.interSmall++
 	}
 }
 
-func (j *Judge) key(u AccessUnit, picture uint64) {
+func (j *Judge) key(u AccessUnit, size int, picture uint64) {
 	if !j.keyAt.IsZero() && j.keyAt.After(j.session) {
 		gap := u.At.Sub(j.keyAt)
 		if j.usualGap == 0 {
@@ -183,14 +184,14 @@ func (j *Judge) key(u AccessUnit, picture uint64) {
 	copy(j.keys[1:], j.keys[:3])
 	j.keys[0] = picture
 
-	j.keySize = u.Size
-	if !j.collapsed(u.Size) {
+	j.keySize = size
+	if !j.collapsed(size) {
 		j.darkKeys = 0
 		if j.state == Live || j.state == Degraded {
 			if j.usualKey == 0 {
-				j.usualKey = float64(u.Size)
+				j.usualKey = float64(size)
 			}
-			j.usualKey += 0.1 * (float64(u.Size) - j.usualKey)
+			j.usualKey += 0.1 * (float64(size) - j.usualKey)
 		}
 	} else if j.darkKeys++; j.darkKeys == 1 {
 		j.darkAt = u.At

@@ -80,7 +80,7 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 	for range 15 { // brisk after a good session
-		if got := next(10*time.Second, ReasonClosed); got != time.Second {
+		if got := next(10*time.Second, ReasonClosed); got != 500*time.Millisecond {
 			t.Errorf("after a good session: %v", got)
 		}
 	}
