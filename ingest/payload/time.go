@@ -96,3 +96,9 @@ func timeUnix(scale float64) timeParser {
 
 // view is a string over bytes that must outlive it.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// TimeFormat makes a parser of times as a mapping's time_format does, for what
+// is read elsewhere: imports.
+func TimeFormat(format string) (parse func(text string) (metrics.Millis, error), err error) {
+	return compileTime(format)
+}
