@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
+	"time"
 
 	"vonglau/dashboard/access"
 	"vonglau/metrics/alarm"
@@ -67,7 +69,9 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		if r.Context().Err() != nil {
 			return // nobody listens any more
 		}
-		s.log.Error("request failed", "path", r.URL.Path, "error", err)
+		if suppressed, due := s.failures.due(time.Now()); due {
+			s.log.Error("request failed", "path", r.URL.Path, "error", err, "suppressed", suppressed)
+		}
 		p = &problem{Status: http.StatusServiceUnavailable, Title: "Not available now", Detail: "a part of the system does not answer; try again shortly"}
 	}
 	answer := *p
@@ -76,6 +80,25 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(answer.Status)
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// failureLog lets one failed request in ten seconds into the log: while the
+// database is away each page would add its own. The instruments count them all.
+type failureLog struct {
+	mu         sync.Mutex // guards all below
+	last       time.Time
+	suppressed int
+}
+
+func (l *failureLog) due(now time.Time) (suppressed int, due bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.last) < 10*time.Second {
+		l.suppressed++
+		return 0, false
+	}
+	suppressed, l.suppressed, l.last = l.suppressed, 0, now
+	return suppressed, true
 }
 
 // reply answers with JSON.

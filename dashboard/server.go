@@ -99,6 +99,8 @@ type Server struct {
 	mux  *http.ServeMux
 	feed *feed
 	keys idempotency
+
+	failures failureLog
 	gate *gate
 
 	pairings *access.Pairings

@@ -103,10 +103,20 @@ func New(systems []System, take func(context.Context, []metrics.Reading) error, 
 // A failure is a counted refusal and waits for the next turn.
 func (p *Poller) Run(ctx context.Context) error {
 	defer p.client.CloseIdleConnections()
+	failures := 0 // in a row; the first and the recovery are logged, the counters have the rest
 	for {
-		if err := p.Pull(ctx); err != nil && ctx.Err() == nil {
+		err := p.Pull(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
 			p.tel.up.WithLabelValues(p.system.ID).Set(0)
-			p.log.Warn("a system did not answer as agreed", "error", err)
+			if failures++; failures == 1 {
+				p.log.Warn("a system does not answer as agreed", "error", err)
+			}
+		case failures > 0:
+			p.log.Info("a system answers again", "failures", failures)
+			failures = 0
 		}
 		spread := p.system.Every / 10
 		select {
