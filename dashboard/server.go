@@ -101,7 +101,7 @@ type Server struct {
 	keys idempotency
 
 	failures failureLog
-	gate *gate
+	gate     *gate
 
 	pairings *access.Pairings
 	screens  *screens
