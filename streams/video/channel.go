@@ -44,6 +44,7 @@ type channel struct {
 	stillOf []byte    // the init segment it belongs to
 	stillAt time.Time
 	file    []byte // the newest keyframe as a file, made when asked for
+	stills  stills
 
 	state   streams.State
 	since   time.Time
@@ -134,6 +135,7 @@ func (c *channel) unit(u streams.AccessUnit) {
 		}
 		c.lastTile, c.tileEnd = decode, tile.end()
 		c.still, c.stillOf, c.stillAt, c.file = tile, c.segment, u.At, nil
+		c.stills.add(Still{At: u.At, State: c.state, segment: c.segment, content: full.content}, c.cfg)
 	}
 	if u.Key || len(c.group) > 0 {
 		c.group = append(c.group, full)

@@ -46,7 +46,12 @@ type Config struct {
 	Viewers    int // viewers in all; default 512
 	MaxGroup   int // bytes of a kept group of pictures; default 2 MiB, beyond it only its keyframe is kept
 	MaxQueue   int // bytes that wait for one viewer; default 4 MiB, beyond it the viewer goes on at the next keyframe
-	Registerer prometheus.Registerer
+	// KeepFor is how long keyframes are kept for Stills, KeepEvery the least
+	// distance between two, KeepBytes their bound for one camera. Defaults: 70 s,
+	// 5 s, 1 MiB.
+	KeepFor, KeepEvery time.Duration
+	KeepBytes          int
+	Registerer         prometheus.Registerer
 }
 
 // Hub is the cameras' video for all viewers. It is safe for concurrent use.
@@ -72,6 +77,13 @@ func NewHub(cfg Config) *Hub {
 	set(&cfg.Viewers, 512)
 	set(&cfg.MaxGroup, 2<<20)
 	set(&cfg.MaxQueue, 4<<20)
+	set(&cfg.KeepBytes, 1<<20)
+	if cfg.KeepFor <= 0 {
+		cfg.KeepFor = 70 * time.Second
+	}
+	if cfg.KeepEvery <= 0 {
+		cfg.KeepEvery = 5 * time.Second
+	}
 	return &Hub{cfg: cfg, telemetry: newTelemetry(cfg.Registerer), channels: map[string]*channel{}}
 }
 
