@@ -22,6 +22,8 @@ const usage = `ioc: an operations centre for a province
   ioc check -config FILE    name every fault of a configuration, file:line: message
   ioc journal inspect|verify|replay -config FILE [-from TIME]
                             what the journal holds, whether it is sound; store it again from a point
+  ioc import -config FILE -user NAME -file data.csv [-map field=column]
+                            take a file of old readings; -h names more
   ioc user hash             read a password from standard input, print its password_hash
   ioc version
 
@@ -42,7 +44,7 @@ func run(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	command, ok := map[string]func(context.Context, []string) error{
-		"demo": demo, "serve": serve, "check": check, "user": user, "journal": journalCommand, "version": version,
+		"demo": demo, "serve": serve, "check": check, "user": user, "journal": journalCommand, "import": importCommand, "version": version,
 	}[args[0]]
 	if !ok {
 		fmt.Fprint(os.Stderr, usage)
