@@ -82,7 +82,8 @@ export interface Refusals {
   counts: Record<string, Record<string, number>>;
   last: { at: number | string; source: string; reason: string; field?: string; value?: string; detail?: string; topic?: string; payload?: string }[];
 }
+/** A point is at, value, readings, expected; with a comparison also base, change, change in per cent. */
 export interface History {
   metric: string; unit: string; step: string;
-  series: { key: string; name?: Text; points: [number, number | null, number?][] }[];
+  series: { key: string; name?: Text; points: [number, number | null, number?, (number | null)?, (number | null)?, (number | null)?, (number | null)?][] }[];
 }

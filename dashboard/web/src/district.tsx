@@ -5,6 +5,7 @@ import type { AlarmState, CameraState, KpiState, ScopeInfo, ScopeState, StationS
 import { api } from "./api";
 import { AlarmDesk } from "./desk-alarms";
 import { CameraDialog, CameraTile } from "./camera";
+import { DutyBook, HandoverDialog } from "./duty";
 import { distance } from "./geo";
 import { lang, say, t } from "./i18n";
 import { byUrgency, cameraSeverity, chooseKpis, ORDER } from "./judge";
@@ -15,6 +16,7 @@ import { PlaceCard } from "./place";
 import { allowSound } from "./sound";
 import { denied, me, useFetched, useTopic } from "./store";
 import { go } from "./route";
+import { Why } from "./why";
 import "./district.css";
 
 const CAMERAS = 4, KPIS = 8;
@@ -32,6 +34,7 @@ export default function District({ scope }: { scope: string }) {
   const [chosen, setChosen] = useState<{ unit: string; alarm: string } | null>(null);
   const [camera, setCamera] = useState("");
   const [sound, setSound] = useState(kept);
+  const [handing, setHanding] = useState(false), [why, setWhy] = useState("");
 
   const about = overview.get("scope") as ScopeState | undefined;
   const units = new Map<string, UnitState>();
@@ -73,6 +76,7 @@ export default function District({ scope }: { scope: string }) {
               {others.map((s) => <option key={s} value={s}>{named(s)}</option>)}
             </select>
           )}
+          <button type="button" onClick={() => setHanding(true)}>{t("handOver")}</button>
           <button type="button" class="quiet" aria-pressed={sound} onClick={toggle}>{sound ? t("soundOn") : t("soundOff")}</button>
         </>
       }
@@ -84,17 +88,22 @@ export default function District({ scope }: { scope: string }) {
           <section class="panel where2" aria-label={t("map")}>
             <ProvinceMap units={units} stations={stations} cameras={cameras} whole={!about || about.id === about.root} chosen={unit} onChoose={(u) => setChosen({ unit: u, alarm: "" })} />
           </section>
-          <PlaceCard units={units} unit={unit} stations={stations} about={point} onUnit={(u) => setChosen({ unit: u, alarm: "" })} />
+          <PlaceCard kpis={kpis} units={units} unit={unit} stations={stations} about={point} onUnit={(u) => setChosen({ unit: u, alarm: "" })} />
         </div>
-        <section class="panel nearest" aria-label={t("nearest")}>
-          <h2>{t("nearest")}</h2>
-          {near.length === 0 && <p class="muted">{t("noCameras")}</p>}
-          <div class="tiles">{near.slice(0, CAMERAS).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={setCamera} />)}</div>
-        </section>
+        <div class="side">
+          <section class="panel nearest" aria-label={t("nearest")}>
+            <h2>{t("nearest")}</h2>
+            {near.length === 0 && <p class="muted">{t("noCameras")}</p>}
+            <div class="tiles">{near.slice(0, CAMERAS).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={setCamera} />)}</div>
+          </section>
+          <DutyBook scope={scope} alarm={of} />
+        </div>
         <section class="own" aria-label={t("kpis")} lang={lang.value}>
-          {chooseKpis(kpis, KPIS).map(([id, k]) => <KpiTile key={id} id={id} kpi={k} compare />)}
+          {chooseKpis(kpis, KPIS).map(([id, k]) => <KpiTile key={id} id={id} kpi={k} compare onWhy={setWhy} />)}
         </section>
       </div>
+      {why && kpis.get(why) && <Why key={why} id={why} scope={scope} kpi={kpis.get(why)!} onClose={() => setWhy("")} />}
+      {handing && <HandoverDialog scope={scope} about={about} alarms={alarms} onClose={() => setHanding(false)} />}
       {open && <CameraDialog id={camera} camera={open} onClose={() => setCamera("")} />}
     </Desk>
   );

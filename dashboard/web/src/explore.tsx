@@ -9,6 +9,8 @@ import { dayTime, num, share } from "./format";
 import { lang, say, t, type Word } from "./i18n";
 import { Desk } from "./pieces";
 import { go, query } from "./route";
+import { SavedViews } from "./savedviews";
+import { Why } from "./why";
 import { measureName, MEASURE } from "./sensors";
 import { me, useFetched, useTopic } from "./store";
 import "./explore.css";
@@ -20,6 +22,8 @@ const MAX = 8, ROWS = 500;
 const RANGES: Record<string, number> = { h6: 6, h24: 24, d7: 168, d30: 720 };
 const STEP_MS: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000 };
 const STEPS: Record<string, Word> = { "15m": "s15m", "1h": "s1h", "1d": "s1d" };
+/** What the figures are compared with: the API's word and ours. */
+const COMPARE: Record<string, Word> = { "": "compareNone", previous: "comparePeriod", year: "compareYear" };
 const AGGS = ["avg", "sum", "min", "max", "last"] as const;
 /** Told apart by tone and dash as well: the first ones are what print and colour-blind eyes see. */
 const LINES: { stroke: string; dash?: number[] }[] = [
@@ -53,14 +57,15 @@ export default function Explore() {
   const choices = by === "station" ? withStations.map((s) => ({ id: s.id, name: say(s.name) })) : units.map((u) => ({ id: u.code, name: say(u.name) }));
   const asked = q.getAll(by);
   const keys = (asked.length ? asked : choices.slice(0, 1).map((c) => c.id)).slice(0, MAX);
-  const [filter, setFilter] = useState("");
+  const [filter, setFilter] = useState(""), [why, setWhy] = useState(false);
+  const compare = COMPARE[q.get("compare") ?? ""] ? (q.get("compare") ?? "") : "";
 
   // Rounded, so that the same question is the same address for a minute.
   const minute = Math.floor(Date.now() / 60_000) * 60_000;
   const [from, to] = range === "custom"
     ? [Date.parse(q.get("from") + ":00+07:00") || minute - 864e5, Date.parse(q.get("to") + ":00+07:00") || minute]
     : [minute - (RANGES[range] ?? 24) * 3_600_000, minute];
-  const address = (some: string[], how: string) => "history?" + new URLSearchParams([["metric", metric], ["by", how], ...some.map((k) => [by, k]), ["from", new Date(from).toISOString()], ["to", new Date(to).toISOString()], ["step", step], ...(agg ? [["agg", agg]] : [])]);
+  const address = (some: string[], how: string) => "history?" + new URLSearchParams([["metric", metric], ["by", how], ...some.map((k) => [by, k]), ["from", new Date(from).toISOString()], ["to", new Date(to).toISOString()], ["step", step], ...(agg ? [["agg", agg]] : []), ...(compare ? [["compare", compare]] : [])]);
   // The province by unit would be each of its communes: it is asked for as a total.
   const root = by === "unit" ? units.find((u) => u.code.length === 2)?.code : undefined;
   const parts = keys.filter((k) => k !== root), asks = [
@@ -69,7 +74,7 @@ export default function Explore() {
   ];
 
   const ready = metric && keys.length > 0;
-  const question = ready ? [metric, by, keys, q.get("range") === "custom" ? [from, to] : range, step, agg, root].join("|") : "";
+  const question = ready ? [metric, by, keys, q.get("range") === "custom" ? [from, to] : range, step, agg, root, compare].join("|") : "";
   const [answer, setAnswer] = useState<{ question: string; series: History["series"]; problem?: string }>();
   useEffect(() => {
     if (!question) return;
@@ -82,8 +87,18 @@ export default function Explore() {
   }, [question]);
 
   const nameOf = (key: string, name?: Text) => (name && say(name)) || choices.find((c) => c.id === key)?.name || key;
-  const series = answer?.question === question ? answer.series : [];
+  // What is compared becomes a line of its own, dashed, beside the one it belongs to.
+  const series = useMemo(() => {
+    const own = answer?.question === question ? answer.series : [];
+    if (!compare) return own.map((s) => ({ ...s, base: false }));
+    return own.flatMap((s) => [
+      { ...s, base: false },
+      { ...s, key: s.key + "\u0000", base: true, points: s.points.map((p) => [p[0], (p[4] as number | null | undefined) ?? null, undefined] as [number, number | null, undefined]) },
+    ]);
+  }, [answer, question, compare]);
+  const titleOf = (s: { key: string; name?: Text; base: boolean }) => nameOf(s.key.replace("\u0000", ""), s.name) + (s.base ? ` (${t(COMPARE[compare]!).toLowerCase()})` : "");
   const decimals = info?.decimals ?? MEASURE[metric]?.decimals ?? 2, symbol = info?.symbol || MEASURE[metric]?.symbol || info?.unit || "";
+  const kpi = kpis.get(metric);
   const target = kpis.get(metric)?.target ?? info?.targets?.find((x) => !x.level || x.level === "province")?.value ?? null;
   const rows = useMemo(() => {
     const at = new Map<number, (null | [number | null, number | undefined])[]>();
@@ -126,31 +141,33 @@ export default function Explore() {
           ))}
           <label>{t("step")}<select value={step} onChange={(e) => ask(q, { step: e.currentTarget.value })}>{Object.entries(STEPS).map(([s, w]) => <option key={s} value={s}>{t(w)}</option>)}</select></label>
           <label>{t("agg")}<select value={agg} disabled={info?.kind === "ratio"} onChange={(e) => ask(q, { agg: e.currentTarget.value })}><option value="">{t("usual")}</option>{AGGS.map((a) => <option key={a} value={a}>{t(a)}</option>)}</select></label>
+          <label>{t("compare")}<select value={compare} onChange={(e) => ask(q, { compare: e.currentTarget.value })}>{Object.entries(COMPARE).map(([c, w]) => <option key={c} value={c}>{t(w)}</option>)}</select></label>
           <label>{t("choose")}<input type="search" placeholder={t("filter")} value={filter} onInput={(e) => setFilter(e.currentTarget.value)} /></label>
           <ul class="choices" tabIndex={0} aria-label={t("choose")}>
             {wanted.map((c) => (
               <li key={c.id}><label><input type="checkbox" checked={keys.includes(c.id)} onChange={() => toggle(c.id)} /><span>{c.name}<small>{c.id}</small></span></label></li>
             ))}
           </ul>
+          <SavedViews query={q.toString()} />
         </section>
 
         <section class="panel chartpanel" aria-label={t("chart")}>
-          <h2>{info?.name ? say(info.name) : measureName(metric)}{symbol && ` (${symbol})`}</h2>
+          <header><h2>{info?.name ? say(info.name) : measureName(metric)}{symbol && ` (${symbol})`}</h2>{kpi && <button type="button" onClick={() => setWhy(true)}>{t("why")}</button>}<button type="button" onClick={() => print()}>{t("print")}</button></header>
           {!ready ? <p class="muted">{t("pick")}</p>
             : answer?.question === question && answer.problem ? <p class="problem" role="alert">{answer.problem}</p>
             : answer?.question === question && rows.every((r) => r[1].every((c) => !c || c[0] === null)) ? <p class="muted empty">{t("noPoints")}</p>
-            : <Chart key={lang.value + series.map((s) => s.key).join()} rows={rows} names={series.map((s) => nameOf(s.key, s.name))} decimals={decimals} target={target} symbol={symbol} />}
+            : <Chart key={lang.value + series.map((s) => s.key).join()} rows={rows} names={series.map(titleOf)} dashed={series.map((s) => s.base)} decimals={decimals} target={target} symbol={symbol} />}
         </section>
 
         <section class="panel tablepanel" aria-label={t("table")}>
           <header>
             <h2>{t("table")}</h2>
             <span class="grow" />
-            {ready && asks.map((a) => <a key={a.key} class="button" href={`/api/v1/${a.address}&format=csv`} download={`${metric}${a.key && "-" + a.key}.csv`}>{t("exportCsv")}{asks.length > 1 && a.key && `: ${nameOf(a.key)}`}</a>)}
+            {ready && asks.flatMap((a) => (["csv", "xlsx"] as const).map((f) => <a key={a.key + f} class="button" href={`/api/v1/${a.address}&format=${f}`} download={`${metric}${a.key && "-" + a.key}.${f}`}>{t(f === "csv" ? "exportCsv" : "exportXlsx")}{asks.length > 1 && a.key && `: ${nameOf(a.key)}`}</a>))}
           </header>
           <div class="scroll" tabIndex={0} aria-label={t("table")}>
             <table>
-              <thead><tr><th>{t("time")}</th>{series.map((s) => <th class="n" key={s.key}>{nameOf(s.key, s.name)}</th>)}<th class="n">{t("readings")}</th></tr></thead>
+              <thead><tr><th>{t("time")}</th>{series.map((s) => <th class="n" key={s.key}>{titleOf(s)}</th>)}<th class="n">{t("readings")}</th></tr></thead>
               <tbody>
                 {rows.slice(-ROWS).reverse().map(([ms, cells]) => (
                   <tr key={ms}>
@@ -165,13 +182,14 @@ export default function Explore() {
           {rows.length > ROWS && <p class="muted">{t("truncated")}</p>}
         </section>
       </div>
+      {why && kpi && <Why id={metric} scope={me.value?.scope ?? "15"} kpi={kpi} onClose={() => setWhy(false)} />}
     </Desk>
   );
 }
 
 type Row = [number, (null | [number | null, number | undefined])[]];
 
-function Chart({ rows, names, decimals, target, symbol }: { rows: Row[]; names: string[]; decimals: number; target: number | null; symbol: string }) {
+function Chart({ rows, names, dashed, decimals, target, symbol }: { rows: Row[]; names: string[]; dashed: boolean[]; decimals: number; target: number | null; symbol: string }) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const el = box.current!;
@@ -179,7 +197,7 @@ function Chart({ rows, names, decimals, target, symbol }: { rows: Row[]; names: 
     const axis = { stroke: "#aab4bd", font: "13px Inter", grid: { stroke: "#252d34", width: 1 }, ticks: { show: false } };
     const series: uPlot.Series[] = [
       { label: t("time"), value: (_u, s) => (s ? dayTime(s * 1000) : "—") },
-      ...names.map((name, i): uPlot.Series => ({ label: name, ...LINES[i % LINES.length]!, width: 2, spanGaps: false, value: (_u, v) => label(v), points: { show: rows.length < 60, size: 5 } })),
+      ...names.map((name, i): uPlot.Series => ({ label: name, ...(dashed.some(Boolean) ? { ...LINES[(i >> 1) % LINES.length]!, ...(dashed[i] ? { dash: [2, 5] } : {}) } : LINES[i % LINES.length]!), width: 2, spanGaps: false, value: (_u, v) => label(v), points: { show: rows.length < 60 && !dashed[i], size: 5 } })),
     ];
     const data: (number | null)[][] = [rows.map((r) => r[0] / 1000), ...names.map((_, i) => rows.map((r) => r[1][i]?.[0] ?? null))];
     if (target !== null) {

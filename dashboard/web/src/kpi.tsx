@@ -10,14 +10,14 @@ import { now } from "./store";
 /** Past until by this much the value is stale even if the server has not said so, ms. */
 const GRACE_MS = 10_000;
 
-export function KpiTile({ id, kpi, compare }: { id: string; kpi: KpiState; compare?: boolean }) {
+export function KpiTile({ id, kpi, compare, onWhy }: { id: string; kpi: KpiState; compare?: boolean; onWhy?: (id: string) => void }) {
   const l = lang.value;
   const severity = kpiSeverity(kpi);
   const stale = kpi.stale || kpi.until + GRACE_MS < now.value;
   const unit = kpi.symbol;
   return (
     <article class={`kpi ${stale ? "stale" : ""} ${severity}`} data-kpi={id}>
-      <h3 class={say(kpi.name).length > 22 ? "long" : ""}>{say(kpi.name)}</h3>
+      <h3 class={say(kpi.name).length > 22 ? "long" : ""}>{say(kpi.name)}{onWhy && <button type="button" class="quiet whybutton" aria-label={`${t("why")}: ${say(kpi.name)}`} onClick={() => onWhy(id)}>{t("why")}</button>}</h3>
       <div class="figure">
         {kpi.v === null
           ? <span class="insufficient">{t("insufficient")}</span>

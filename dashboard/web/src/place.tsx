@@ -1,6 +1,6 @@
 // The card of a place: rain over its windows, levels against their alarm levels, and
 // every sensor with its age. Stations outside the scope's units are upstream gauges.
-import type { StationState, UnitState } from "./contract";
+import type { KpiState, StationState, UnitState } from "./contract";
 import { distance, type Point } from "./geo";
 import { num, share } from "./format";
 import { lang, say, t } from "./i18n";
@@ -11,7 +11,10 @@ import { Mark } from "./severity";
 const WINDOWS = ["1h", "3h", "6h", "24h", "72h"];
 const NEAR_KM = 25, RAINS = 4, LEVELS = 4, ROWS = 40;
 
-export function PlaceCard({ units, unit, stations, about, onUnit }: { units: ReadonlyMap<string, UnitState>; unit: string; stations: ReadonlyMap<string, StationState>; about: Point | undefined | "" | null; onUnit: (u: string) => void }) {
+/** Figures of a unit that a duty officer asks about first. */
+const ASKED = ["dossiers_overdue", "feedback_open", "on_time_share", "guests_staying"];
+
+export function PlaceCard({ kpis, units, unit, stations, about, onUnit }: { kpis: ReadonlyMap<string, KpiState>; units: ReadonlyMap<string, UnitState>; unit: string; stations: ReadonlyMap<string, StationState>; about: Point | undefined | "" | null; onUnit: (u: string) => void }) {
   const u = units.get(unit), l = lang.value;
   const centre = (about || u) as Point | undefined;
   const far = (s: StationState) => (centre ? distance(centre, s) : 0);
@@ -35,6 +38,7 @@ export function PlaceCard({ units, unit, stations, about, onUnit }: { units: Rea
         </select>
         {u && u.severity !== "calm" && <span class="sev"><Mark severity={u.severity} silent /> {t(u.severity)}</span>}
       </header>
+      <p class="unitfigures">{ASKED.flatMap((id) => { const k = kpis.get(id), v = k?.units?.[unit]; return k && v !== null && v !== undefined ? [<span key={id} class="chip">{say(k.name)} <b>{num(v, k.decimals, l)}</b>{k.symbol === "%" ? " %" : ""}</span>] : []; })}</p>
 
       <h3>{t("rain")} (mm)</h3>
       {rains.length === 0 ? <p class="muted">{t("noSensors")}</p> : (
