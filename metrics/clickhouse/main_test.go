@@ -56,7 +56,7 @@ func runTests(m *testing.M) (code int) {
 var databases atomic.Int64
 
 // config of a database of the test's own.
-func config(t *testing.T) Config {
+func config(t testing.TB) Config {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -67,7 +67,7 @@ func config(t *testing.T) Config {
 	return Config{Addr: []string{engine.Addr()}, Username: user, Password: password, Database: fmt.Sprintf("test_%d", databases.Add(1))}
 }
 
-func openStore(t *testing.T, c Config) *Store {
+func openStore(t testing.TB, c Config) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), c, Options{})
 	if err != nil {
@@ -82,7 +82,7 @@ func openStore(t *testing.T, c Config) *Store {
 }
 
 // at is an instant in civil time, "2006-01-02 15:04".
-func at(t *testing.T, civil string) metrics.Millis {
+func at(t testing.TB, civil string) metrics.Millis {
 	t.Helper()
 	parsed, err := time.ParseInLocation("2006-01-02 15:04", civil, metrics.Civil)
 	if err != nil {

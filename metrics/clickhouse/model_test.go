@@ -46,7 +46,7 @@ func province(t *testing.T) *metrics.Catalogue {
 	return catalogue(t, src)
 }
 
-func catalogue(t *testing.T, src metrics.Source) *metrics.Catalogue {
+func catalogue(t testing.TB, src metrics.Source) *metrics.Catalogue {
 	t.Helper()
 	c, faults := metrics.NewCatalogue(src)
 	if len(faults) > 0 {

@@ -16,7 +16,7 @@ import (
 func TestStoreIsAFunctionOfTheSet(t *testing.T) {
 	c := province(t)
 	p := predicate(t, c, "15")
-	for round := range uint64(6) {
+	for round := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", round), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(round, 7))
 			s := openStore(t, config(t))

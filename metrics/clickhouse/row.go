@@ -2,7 +2,9 @@ package clickhouse
 
 import (
 	"cmp"
+	"hash/maphash"
 	"math"
+	"math/bits"
 	"time"
 
 	"vonglau/metrics"
@@ -22,18 +24,35 @@ func (r *Row) version() uint64 {
 	return uint64(r.Revision)<<32 | (math.MaxUint32 - min(r.Seq, math.MaxUint32))
 }
 
+// seed of the hashes of identities, which do not leave the process.
+var seed = maphash.MakeSeed()
+
 // winners keeps, for each identity, the row with the highest version; among
-// equal versions, which are two readings of one block, the first.
+// equal versions, which are two readings of one block, the first. It works in
+// place. The table of places is a plain one: a map of identities would cost more
+// than the insert that it is for.
 func winners(rows []Row) []Row {
-	best := make(map[metrics.Identity]int, len(rows))
-	kept := make([]Row, 0, len(rows))
-	for _, r := range rows {
-		id := r.Identity()
-		if at, twice := best[id]; !twice {
-			best[id] = len(kept)
-			kept = append(kept, r)
-		} else if r.version() > kept[at].version() {
-			kept[at] = r
+	size := 1 << bits.Len(uint(2*len(rows)))
+	places := make([]int32, size) // place in kept, plus one; 0: free
+	kept := rows[:0]
+	for i := range rows {
+		r := &rows[i]
+		h := maphash.String(seed, r.Station) ^ uint64(r.ObservedAt)*0x9e3779b97f4a7c15 ^ maphash.String(seed, r.Metric)*3
+		if r.ID != "" {
+			h ^= maphash.String(seed, r.ID) * 5
+		}
+		for at := h >> 7 & uint64(size-1); ; at = (at + 1) & uint64(size-1) {
+			if places[at] == 0 {
+				kept = append(kept, *r)
+				places[at] = int32(len(kept))
+				break
+			}
+			if old := &kept[places[at]-1]; old.Identity() == r.Identity() {
+				if r.version() > old.version() {
+					*old = *r
+				}
+				break
+			}
 		}
 	}
 	return kept
@@ -48,13 +67,21 @@ type Bucket struct {
 
 // Dirty are the buckets that the rows lie in, each once, in no order.
 func Dirty(rows []Row) []Bucket {
-	seen := map[Bucket]struct{}{}
 	var buckets []Bucket
+	size := 1 << bits.Len(uint(2*len(rows)))
+	places := make([]int32, size)
 	for i := range rows {
 		b := bucketOf(&rows[i])
-		if _, twice := seen[b]; !twice {
-			seen[b] = struct{}{}
-			buckets = append(buckets, b)
+		h := maphash.String(seed, b.Station) ^ uint64(b.Start)*0x9e3779b97f4a7c15 ^ maphash.String(seed, b.Metric)*3
+		for at := h >> 7 & uint64(size-1); ; at = (at + 1) & uint64(size-1) {
+			if places[at] == 0 {
+				buckets = append(buckets, b)
+				places[at] = int32(len(buckets))
+				break
+			}
+			if buckets[places[at]-1] == b {
+				break
+			}
 		}
 	}
 	return buckets

@@ -20,7 +20,13 @@ const insertRows = 200_000
 // fails, some of the rows may be there and some not; the caller writes all of
 // them again. Rollups are not touched: see Recompute.
 func (s *Store) Write(ctx context.Context, rows []Row) error {
-	for _, part := range byMonth(winners(rows)) {
+	return s.write(ctx, winners(slices.Clone(rows)))
+}
+
+// write stores rows among which no two of one identity have the same version:
+// between others the table decides.
+func (s *Store) write(ctx context.Context, rows []Row) error {
+	for _, part := range byMonth(rows) {
 		for chunk := range slices.Chunk(part, insertRows) {
 			if err := s.insert(ctx, chunk); err != nil {
 				return err
@@ -34,10 +40,23 @@ func (s *Store) Write(ctx context.Context, rows []Row) error {
 // partitions makes as many parts at once, and the server refuses it over a
 // hundred.
 func byMonth(rows []Row) [][]Row {
+	if len(rows) == 0 {
+		return nil
+	}
+	first, last := rows[0].ObservedAt, rows[0].ObservedAt
+	for i := range rows {
+		first, last = min(first, rows[i].ObservedAt), max(last, rows[i].ObservedAt)
+	}
+	monthOf := func(m metrics.Millis) int {
+		t := m.Time()
+		return t.Year()*12 + int(t.Month())
+	}
+	if monthOf(first) == monthOf(last) {
+		return [][]Row{rows}
+	}
 	months := map[int][]Row{}
 	for _, r := range rows {
-		t := r.ObservedAt.Time()
-		month := t.Year()*12 + int(t.Month())
+		month := monthOf(r.ObservedAt)
 		months[month] = append(months[month], r)
 	}
 	parts := make([][]Row, 0, len(months))

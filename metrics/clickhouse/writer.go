@@ -41,6 +41,7 @@ type Writer struct {
 
 	mu      sync.Mutex // guards what follows
 	pending []Row      // at most BufferRows, or one block that is larger
+	usual   int        // rows that were taken the last time
 	added   uint64     // sequence of the newest block in pending or before it
 	oldest  time.Time  // when the first block since the last take was added
 	space   chan struct{}
@@ -117,6 +118,9 @@ func (w *Writer) Add(ctx context.Context, seq uint64, readings []metrics.Reading
 	if w.oldest.IsZero() {
 		w.oldest = time.Now()
 	}
+	if w.pending == nil {
+		w.pending = make([]Row, 0, max(len(rows), w.usual)) // so that it need not grow by copying
+	}
 	w.pending = append(w.pending, rows...)
 	w.added = max(w.added, seq)
 	w.store.tel.buffered.Set(float64(len(w.pending)))
@@ -169,6 +173,7 @@ func (w *Writer) take() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.pending) > 0 {
+		w.usual = len(w.pending)
 		w.todo = append(w.todo, w.pending)
 		w.pending = nil
 	}
@@ -200,11 +205,11 @@ func (w *Writer) flush(ctx context.Context) error {
 func (w *Writer) insert(ctx context.Context) error {
 	for len(w.todo) > 0 {
 		rows := w.sift(w.todo[0])
-		err := w.store.Write(ctx, rows)
+		err := w.store.write(ctx, rows) // Add has kept the winners of each block
 		switch {
 		case err == nil:
-			for i := range rows {
-				w.dirty[bucketOf(&rows[i])] = struct{}{}
+			for _, b := range Dirty(rows) {
+				w.dirty[b] = struct{}{}
 			}
 			w.todo = w.todo[1:]
 		case !isContent(err):
