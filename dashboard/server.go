@@ -67,6 +67,10 @@ type Options struct {
 	Stream func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate, func(clickhouse.Series) error) (clickhouse.Answer, error)
 	// Camera is the present health of a camera.
 	Camera func(id string) (Camera, bool)
+	// Evidence lists the pictures kept with an alarm and EvidencePicture is one of
+	// them; nil: none are kept.
+	Evidence        func(alarm string) ([]video.Piece, error)
+	EvidencePicture func(alarm string, n int) (video.Piece, []byte, error)
 	// Devices are the unknown stations, and Adopt makes one known.
 	Devices func() any
 	Adopt   func(context.Context, metrics.Station) error
@@ -172,6 +176,8 @@ func (s *Server) routes() {
 	api("GET /api/v1/alarms", s.topicList("alarms"))
 	api("GET /api/v1/overview", s.topicList("overview"))
 	api("POST /api/v1/alarms/{id}/{verb}", s.actOnAlarm)
+	api("GET /api/v1/alarms/{id}/evidence", s.evidenceList)
+	api("GET /api/v1/alarms/{id}/evidence/{n}", s.evidencePicture)
 	api("GET /api/v1/devices", s.devices)
 	api("POST /api/v1/devices/{id}/adopt", s.adopt)
 	api("GET /api/v1/refusals", s.refusals)

@@ -62,6 +62,7 @@ func (s *alarms) follow(ctx context.Context) error {
 			s.log.Error("an act of the journal cannot be read", "seq", rec.Seq, "error", err)
 		} else {
 			s.book.Apply(act)
+			s.a.keepEvidence(act)
 		}
 		s.mu.Lock()
 		s.applied = rec.Seq

@@ -47,6 +47,7 @@ type app struct {
 	follower *follower
 	alarms   *alarms
 	video    *video.Hub
+	evidence atomic.Pointer[video.Evidence]
 	cameras  *cameras
 	engine   *embedded.Engine // nil with an external ClickHouse
 	store    *store

@@ -35,6 +35,9 @@ func (a *app) startCameras(context.Context) error {
 	a.video = video.NewHub(video.Config{Registerer: a.reg})
 	c.video = a.video
 	a.stops.add("video", func(context.Context) error { a.video.Close(); return nil })
+	if err := a.startEvidence(); err != nil {
+		return err
+	}
 	a.stops.start("camera readings", a.fatal, c.run)
 	client := rtsp.New(rtsp.Config{Registerer: a.reg})
 	c.supervisor = streams.NewSupervisor(streams.Config{

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"vonglau/metrics"
+	"vonglau/metrics/alarm"
+	"vonglau/streams/video"
+)
+
+// The cameras whose pictures are kept with an alarm: so many, and so near.
+const (
+	evidenceCameras = 3
+	evidenceKm      = 10.0
+	// evidenceFresh is how old a raised alarm may be: older ones come from the
+	// journal at a start, and no picture of their time is left.
+	evidenceFresh = time.Minute
+)
+
+// startEvidence keeps pictures with alarms from here on.
+func (a *app) startEvidence() error {
+	e, err := video.NewEvidence(video.EvidenceConfig{
+		Dir: filepath.Join(a.cfg.Data, "evidence"), Stills: a.video.Stills, Logger: a.log.With("component", "evidence"),
+	})
+	if err != nil {
+		return err
+	}
+	a.evidence.Store(e)
+	a.stops.start("evidence", a.fatal, e.Run)
+	return nil
+}
+
+// keepEvidence begins to keep the pictures of the cameras near an alarm that is
+// raised now.
+func (a *app) keepEvidence(act alarm.Act) {
+	e := a.evidence.Load()
+	if e == nil || act.Verb != alarm.Raise || act.Subject == nil || time.Since(act.At.Time()) > evidenceFresh {
+		return
+	}
+	e.Keep(act.Alarm, act.At.Time(), nearestCameras(a.current(), act.Subject))
+}
+
+// nearestCameras are the ids of the cameras near what an alarm is about, the
+// nearest first.
+func nearestCameras(c *metrics.Catalogue, about *alarm.Subject) []string {
+	lat, lon := 0.0, 0.0
+	if st, ok := c.Station(about.Station); ok {
+		lat, lon = st.Lat, st.Lon
+	}
+	if id, ok := metrics.CameraOfStation(about.Station); ok {
+		if cam, ok := c.Camera(id); ok {
+			lat, lon = cam.Lat, cam.Lon
+		}
+	}
+	if lat == 0 && lon == 0 {
+		u, ok := c.Unit(about.Unit)
+		if !ok {
+			return nil
+		}
+		lat, lon = u.Lat, u.Lon
+	}
+	type near struct {
+		id string
+		km float64
+	}
+	var found []near
+	for _, cam := range c.Cameras() {
+		// Over ten kilometres the earth is flat.
+		const kmPerDegree = 111.2
+		km := kmPerDegree * math.Hypot(cam.Lat-lat, (cam.Lon-lon)*math.Cos(lat*math.Pi/180))
+		if km <= evidenceKm {
+			found = append(found, near{cam.ID, km})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b near) int {
+		if a.km < b.km {
+			return -1
+		} else if a.km > b.km {
+			return 1
+		}
+		return 0
+	})
+	var ids []string
+	for _, n := range found[:min(len(found), evidenceCameras)] {
+		ids = append(ids, n.id)
+	}
+	return ids
+}
+
+func (a *app) evidenceList(id string) ([]video.Piece, error) {
+	if e := a.evidence.Load(); e != nil {
+		return e.List(id)
+	}
+	return nil, video.ErrNoEvidence
+}
+
+func (a *app) evidencePiece(id string, n int) (video.Piece, []byte, error) {
+	if e := a.evidence.Load(); e != nil {
+		return e.Open(id, n)
+	}
+	return video.Piece{}, nil, video.ErrNoEvidence
+}
