@@ -53,6 +53,7 @@ var known = []struct {
 	{clickhouse.ErrTooMany, http.StatusUnprocessableEntity, "Too many points"},
 	{clickhouse.ErrTooSlow, http.StatusUnprocessableEntity, "The query takes too long"},
 	{clickhouse.ErrTooHeavy, http.StatusUnprocessableEntity, "The query needs too much memory"},
+	{clickhouse.ErrNoDoor, http.StatusNotFound, "No SQL door"},
 	{clickhouse.ErrExpired, http.StatusGone, "No longer kept in this detail"},
 }
 

@@ -65,6 +65,8 @@ type Options struct {
 	History func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error)
 	// Stream is History that hands over series by series.
 	Stream func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate, func(clickhouse.Series) error) (clickhouse.Answer, error)
+	// SQL runs one SELECT within a predicate; nil: there is no SQL door.
+	SQL func(context.Context, string, *metrics.Catalogue, metrics.Predicate) (clickhouse.Result, error)
 	// Camera is the present health of a camera.
 	Camera func(id string) (Camera, bool)
 	// Evidence lists the pictures kept with an alarm and EvidencePicture is one of
@@ -184,6 +186,7 @@ func (s *Server) routes() {
 	api("POST /api/v1/readings", s.push)
 	api("GET /api/v1/history", s.history)
 	api("GET /api/v1/periods", s.periods)
+	api("POST /api/v1/sql", s.sql)
 	api("GET /api/v1/cameras/{id}/picture", s.picture)
 	api("GET /api/v1/cameras/{id}/video", s.video)
 	api("GET /api/v1/live", s.liveSocket)

@@ -43,7 +43,7 @@ func (a *app) startDashboard(ctx context.Context) error {
 	h := hub.New(hub.Options{Log: a.log, Registerer: a.reg})
 	server := dashboard.New(dashboard.Options{
 		Catalogue: a.current, Live: a.live, Alarms: a.alarms.book, Hub: h, Access: a.access, Video: a.video, Pages: web.FS(),
-		Act: a.alarms.act, Push: a.push, History: a.store.history, Stream: a.store.stream, Camera: a.cameras.health,
+		Act: a.alarms.act, Push: a.push, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health,
 		Evidence: a.evidenceList, EvidencePicture: a.evidencePiece,
 		Devices: func() any { return a.devices.List() }, Adopt: a.devices.Adopt,
 		Refusals: func() any { return map[string]any{"counts": a.refusals.Counts(), "last": a.refusals.Last(100)} },

@@ -76,6 +76,7 @@ func (s *store) open(ctx context.Context) (*clickhouse.Store, error) {
 		}
 		cfg.Addr = []string{s.a.engine.Addr()}
 		cfg.Username, cfg.Password = s.a.engine.Credentials()
+		cfg.ReaderUsername, cfg.ReaderPassword = s.a.engine.ReaderCredentials()
 	}
 	if cfg.Retention == nil {
 		cfg.Retention = &clickhouse.DefaultRetention
@@ -244,4 +245,16 @@ func (s *store) stream(ctx context.Context, q clickhouse.Query, c *metrics.Catal
 		return answer, fmt.Errorf("history: %w", err)
 	}
 	return answer, nil
+}
+
+func (s *store) sql(ctx context.Context, text string, c *metrics.Catalogue, p metrics.Predicate) (clickhouse.Result, error) {
+	db := s.db.Load()
+	if db == nil {
+		return clickhouse.Result{}, errNoDatabase
+	}
+	result, err := db.SQL(ctx, text, c, p)
+	if err != nil {
+		return result, fmt.Errorf("sql: %w", err)
+	}
+	return result, nil
 }

@@ -23,6 +23,11 @@ type Config struct {
 	MaxMemory  int64    `yaml:"max_memory"`  // bytes per query; 0: the server's choice
 	// Retention is how long each level is kept; without it, for ever.
 	Retention *Retention `yaml:"retention"`
+	// The reader is the user of the SQL door: it may read the database named
+	// sql_ and the name of this one, nothing else, and change the setting
+	// log_comment alone. Without it the door is shut.
+	ReaderUsername string `yaml:"reader_username"`
+	ReaderPassword string `yaml:"reader_password"`
 }
 
 const defaultDatabase = "vonglau"

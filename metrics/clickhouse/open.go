@@ -32,6 +32,8 @@ type Store struct {
 	log    *slog.Logger
 	tel    *telemetry
 
+	door door // of people's own SELECTs
+
 	mu       sync.Mutex                // guards horizons
 	horizons map[string]metrics.Millis // table → what it holds everything from; see Retain
 }
@@ -77,7 +79,7 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 }
 
 // Close gives the connections back. What runs on them fails.
-func (s *Store) Close() error { return s.conn.Close() }
+func (s *Store) Close() error { return errors.Join(s.door.close(), s.conn.Close()) }
 
 // Ping reports whether the server answers.
 func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }

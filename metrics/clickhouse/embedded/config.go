@@ -14,6 +14,10 @@ import (
 // username is the application's user inside the engine.
 const username = "vonglau"
 
+// reader is the user of the SQL door: it reads the door's views and nothing
+// else, and may change no setting but the one that carries its scope.
+const reader = "vonglau_reader"
+
 // files are where things stand in the engine's folder.
 type files struct {
 	data, config, users, log, errors, lock string
@@ -30,18 +34,22 @@ func filesIn(dir string) files {
 	}
 }
 
-// writeConfig writes the engine's two files and returns the fresh password of
-// the application's user, of which the file holds only the hash.
-func writeConfig(f files, o Options) (password string, err error) {
-	password = rand.Text()
-	sum := sha256.Sum256([]byte(password))
-	if err := replaceFile(f.users, usersXML(hex.EncodeToString(sum[:]), o)); err != nil {
-		return "", fmt.Errorf("write users: %w", err)
+// writeConfig writes the engine's two files and returns the fresh passwords
+// of the application's user and of the reader, of which the file holds only the
+// hashes.
+func writeConfig(f files, o Options) (password, readerPassword string, err error) {
+	password, readerPassword = rand.Text(), rand.Text()
+	hash := func(password string) string {
+		sum := sha256.Sum256([]byte(password))
+		return hex.EncodeToString(sum[:])
+	}
+	if err := replaceFile(f.users, usersXML(hash(password), hash(readerPassword), o)); err != nil {
+		return "", "", fmt.Errorf("write users: %w", err)
 	}
 	if err := replaceFile(f.config, configXML(f, o)); err != nil {
-		return "", fmt.Errorf("write config: %w", err)
+		return "", "", fmt.Errorf("write config: %w", err)
 	}
-	return password, nil
+	return password, readerPassword, nil
 }
 
 // configXML bounds what the engine would otherwise take: by default that is the
@@ -63,6 +71,12 @@ func configXML(f files, o Options) string {
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <max_concurrent_queries>64</max_concurrent_queries>
   <max_connections>256</max_connections>
+  <access_control_improvements>
+    <settings_constraints_replace_previous>true</settings_constraints_replace_previous>
+    <select_from_system_db_requires_grant>true</select_from_system_db_requires_grant>
+    <select_from_information_schema_requires_grant>true</select_from_information_schema_requires_grant>
+    <table_engines_require_grant>true</table_engines_require_grant>
+  </access_control_improvements>
 </clickhouse>
 `, escape(f.log), escape(f.errors), escape(f.users), o.MaxMemory, o.MaxMemory/16)
 }
@@ -71,15 +85,27 @@ func configXML(f files, o Options) string {
 // password-less user, under which the engine runs its start query, only what
 // that query needs. Whoever reaches the loopback port without the password can
 // so open and close ports of the engine, but see no table and no file.
-func usersXML(passwordHash string, o Options) string {
+func usersXML(passwordHash, readerHash string, o Options) string {
 	return fmt.Sprintf(`<clickhouse>
   <profiles>
     <default>
-      <max_threads>%d</max_threads>
-      <max_memory_usage>%d</max_memory_usage>
-      <max_bytes_before_external_group_by>%d</max_bytes_before_external_group_by>
-      <max_bytes_before_external_sort>%d</max_bytes_before_external_sort>
+      <max_threads>%[1]d</max_threads>
+      <max_memory_usage>%[2]d</max_memory_usage>
+      <max_bytes_before_external_group_by>%[3]d</max_bytes_before_external_group_by>
+      <max_bytes_before_external_sort>%[4]d</max_bytes_before_external_sort>
     </default>
+    <reader>
+      <readonly>1</readonly>
+      <max_threads>%[1]d</max_threads>
+      <max_memory_usage>%[3]d</max_memory_usage>
+      <max_execution_time>30</max_execution_time>
+      <max_result_rows>100000</max_result_rows>
+      <result_overflow_mode>throw</result_overflow_mode>
+      <max_rows_to_read>200000000</max_rows_to_read>
+      <max_ast_elements>5000</max_ast_elements>
+      <max_concurrent_queries_for_user>4</max_concurrent_queries_for_user>
+      <constraints><log_comment><changeable_in_readonly/></log_comment></constraints>
+    </reader>
   </profiles>
   <quotas><default></default></quotas>
   <users>
@@ -100,9 +126,16 @@ func usersXML(passwordHash string, o Options) string {
       <quota>default</quota>
       <access_management>1</access_management>
     </%[5]s>
+    <%[7]s>
+      <password_sha256_hex>%[8]s</password_sha256_hex>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>reader</profile>
+      <quota>default</quota>
+      <grants><query>GRANT SELECT ON sql_*.*</query></grants>
+    </%[7]s>
   </users>
 </clickhouse>
-`, o.MaxThreads, o.MaxMemory/2, o.MaxMemory/4, o.MaxMemory/4, username, passwordHash)
+`, o.MaxThreads, o.MaxMemory/2, o.MaxMemory/4, o.MaxMemory/4, username, passwordHash, reader, readerHash)
 }
 
 func escape(s string) string {

@@ -49,6 +49,7 @@ type Engine struct {
 	options  Options
 	files    files
 	password string
+	reading  string // the reader's password
 	log      *slog.Logger
 	tel      *telemetry
 	lock     *os.File
@@ -128,7 +129,7 @@ func (e *Engine) prepare() (err error) {
 	if e.tel, err = newTelemetry(e.options.Registerer); err != nil {
 		return fmt.Errorf("register instruments: %w", err)
 	}
-	if e.password, err = writeConfig(e.files, e.options); err != nil {
+	if e.password, e.reading, err = writeConfig(e.files, e.options); err != nil {
 		return err
 	}
 	e.port, err = freePort()
@@ -156,6 +157,9 @@ func (e *Engine) Addr() string {
 
 // Credentials of the application's user. The password is made anew by Start.
 func (e *Engine) Credentials() (user, password string) { return username, e.password }
+
+// ReaderCredentials are those of the SQL door's user, which may only read.
+func (e *Engine) ReaderCredentials() (user, password string) { return reader, e.reading }
 
 // Pid of the child, or 0 while there is none.
 func (e *Engine) Pid() int {
