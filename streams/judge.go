@@ -41,6 +41,7 @@ const (
 	darkBits         = 12              // per macroblock of 16 × 16 pixels
 	darkBitsJPEG     = 48
 	smallBits        = 2
+	activeShare      = 0.5 // of the newest keyframe: an inter frame as large is all change
 	defaultMacroblks = 920 // 640 × 360, where the size is unknown
 )
 
@@ -158,6 +159,7 @@ func (j *Judge) Unit(u AccessUnit) {
 		return
 	}
 	s.inter++
+	s.interBytes += size
 	if size*8 <= smallBits*j.macroblocks+8*2*sliceHeader {
 		s.interSmall++
 	}
@@ -232,6 +234,7 @@ func (j *Judge) Verdict(now time.Time) Verdict {
 	v.State, v.Since, v.Why, v.Confidence = j.state, j.since, j.why, j.sure
 	if v.State == Offline || v.State == Maintenance || v.State == Unauthorised {
 		v.FPS, v.Kbps, v.Loss = 0, 0, 0
+		v.Activity, v.ActivityKnown = 0, false
 	}
 	return v
 }
@@ -247,6 +250,10 @@ func (j *Judge) rates(v *Verdict, now time.Time) {
 		sum := j.window.sum(edge, span)
 		v.FPS = float64(sum.units) / span.Seconds()
 		v.Kbps = float64(sum.bytes) * 8 / 1000 / span.Seconds()
+	}
+	if sum := j.window.sum(now, rateSpan); sum.inter > 0 && j.keySize > 0 {
+		v.Activity = min(100, 100*float64(sum.interBytes)/float64(sum.inter)/(activeShare*float64(j.keySize)))
+		v.ActivityKnown = true
 	}
 	if sum := j.window.sum(now, lossSpan); sum.packets+sum.lost > 0 {
 		v.Loss = 100 * float64(sum.lost) / float64(sum.packets+sum.lost)

@@ -372,3 +372,39 @@ func BenchmarkJudge(b *testing.B) {
 		}
 	}
 }
+
+func TestActivityFollowsTheChangeBetweenKeyframes(t *testing.T) {
+	at := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
+	j := NewJudge(at)
+	j.Format(Format{Codec: H264, Width: 640, Height: 360})
+	frame := 0
+	play := func(inter int) Verdict {
+		for range 80 { // eight seconds
+			size, kind := inter, byte(0x41)
+			if frame%10 == 0 {
+				size, kind = 20000, 0x65
+			}
+			nalu := make([]byte, size)
+			nalu[0], nalu[1], nalu[2] = kind, byte(frame), byte(frame>>8)
+			at = at.Add(100 * time.Millisecond)
+			j.Unit(AccessUnit{
+				At: at, PTS: int64(frame) * 9000, Key: kind == 0x65, Size: size + 500, Packets: 2,
+				NALUs: [][]byte{append([]byte{6}, make([]byte, 499)...), nalu}, // a camera that talks with every picture
+			})
+			frame++
+			j.Verdict(at)
+		}
+		return j.Verdict(at)
+	}
+	for inter, want := range map[int]float64{200: 2, 5000: 50, 15000: 100} {
+		if v := play(inter); !v.ActivityKnown || v.Activity < want-1 || v.Activity > want+1 {
+			t.Errorf("pictures of %d bytes between keyframes of 20,000: %.1f %%, want %.0f", inter, v.Activity, want)
+		}
+	}
+	if v := j.Verdict(at.Add(time.Minute)); v.ActivityKnown {
+		t.Error("an offline camera has an activity")
+	}
+	if v := NewJudge(at).Verdict(at); v.ActivityKnown {
+		t.Error("a camera that was never seen has an activity")
+	}
+}

@@ -15,8 +15,14 @@ type Verdict struct {
 	FPS        float64      // access units a second, last five seconds
 	Kbps       float64      // kbit/s of video, last five seconds
 	Loss       float64      // % of RTP packets missing, last ten seconds
-	KeyAt      time.Time    // arrival of the newest keyframe; zero: none yet
-	SeenAt     time.Time    // arrival of the newest access unit; zero: none yet
+	// Activity is how much of the picture changes, in %, last five seconds: the size
+	// of the pictures between keyframes against half a keyframe's. It compares a
+	// camera with itself; two encoders give two scales. Unknown without such
+	// pictures (MJPEG, an offline camera).
+	Activity      float64
+	ActivityKnown bool
+	KeyAt         time.Time // arrival of the newest keyframe; zero: none yet
+	SeenAt        time.Time // arrival of the newest access unit; zero: none yet
 }
 
 // Status is a verdict about a camera.
@@ -32,12 +38,13 @@ const (
 	MetricBitrate     = "camera_bitrate"
 	MetricLoss        = "camera_loss"
 	MetricKeyframeAge = "camera_keyframe_age"
+	MetricActivity    = "camera_activity"
 )
 
 // Readings turns a status into readings on the camera's own station, observed at
 // now truncated to the second, so that two reports within one second are one
-// observation. It gives five readings, four while no keyframe was ever seen: an
-// unknown age is no reading.
+// observation. It gives six readings, fewer while no keyframe was ever seen or the
+// activity is unknown: what is unknown is no reading.
 func Readings(s Status, now time.Time) []metrics.Reading {
 	at := metrics.MillisOf(now.Truncate(time.Second))
 	station := metrics.CameraStation(s.Camera)
@@ -54,6 +61,9 @@ func Readings(s Status, now time.Time) []metrics.Reading {
 	}
 	if !s.KeyAt.IsZero() {
 		readings = append(readings, reading(MetricKeyframeAge, max(0, now.Sub(s.KeyAt).Seconds())))
+	}
+	if s.ActivityKnown {
+		readings = append(readings, reading(MetricActivity, s.Activity))
 	}
 	return readings
 }

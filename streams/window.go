@@ -15,6 +15,7 @@ type slot struct {
 	packets    int
 	lost       int
 	inter      int   // access units that are no keyframes
+	interBytes int   // picture content of these
 	interSmall int   // of these, the ones that skip nearly everything
 	clock      int   // which run of RTP time firstPTS belongs to
 	firstPTS   int64 // 1/90000 s
@@ -52,6 +53,7 @@ func (w *window) sum(now time.Time, span time.Duration) slot {
 		total.packets += s.packets
 		total.lost += s.lost
 		total.inter += s.inter
+		total.interBytes += s.interBytes
 		total.interSmall += s.interSmall
 	}
 	return total

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"vonglau/dashboard"
@@ -28,6 +29,12 @@ func (a *app) startCameras(context.Context) error {
 	c := &cameras{
 		log: a.log.With("component", "cameras"), queue: make(chan streams.Status, 4096),
 		door: func(ctx context.Context, readings []metrics.Reading) error {
+			// A catalogue may be older than the program: what it does not name is not
+			// measured, rather than refused every ten seconds.
+			readings = slices.DeleteFunc(readings, func(r metrics.Reading) bool {
+				_, known := a.current().Metric(r.Metric)
+				return !known
+			})
 			_, _, err := a.door.Take(ctx, "camera", readings)
 			return err
 		},
