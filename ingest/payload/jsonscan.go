@@ -13,6 +13,8 @@ type jsonScanner struct {
 	depth int
 	fault string
 	found [maxSlots]jsonToken
+
+	ignored jsonToken
 }
 
 // scanners are pooled because a scanner is too large for its caller's stack
@@ -23,6 +25,7 @@ var scanners = sync.Pool{New: func() any { return new(jsonScanner) }}
 // would cost more than the scan of a short payload.
 func (s *jsonScanner) release(used int) {
 	clear(s.found[:used])
+	s.ignored = jsonToken{}
 	s.data, s.pos, s.depth, s.fault = nil, 0, 0, ""
 	scanners.Put(s)
 }
@@ -78,38 +81,34 @@ func (s *jsonScanner) value(node *jsonNode) bool {
 	if s.pos == len(s.data) {
 		return s.fail("the document ends early")
 	}
-	var token jsonToken
+	token := &s.ignored // what nobody reads is scanned all the same
+	if node != nil && node.slot >= 0 {
+		token = &s.found[node.slot]
+		*token = jsonToken{}
+	}
 	switch c := s.data[s.pos]; {
-	case c == '{' || c == '[':
-		start := s.pos
-		if c == '{' && !s.object(node) || c == '[' && !s.array(node) {
-			return false
-		}
-		if node == nil || node.slot < 0 {
-			return true
-		}
-		token = jsonToken{text: s.data[start:s.pos], present: true, nested: true}
 	case c == '"':
 		text, escaped, ok := s.text()
 		if !ok {
 			return false
 		}
-		token = jsonToken{text: text, present: true, quoted: true, escaped: escaped}
-	case c == '-' || c >= '0' && c <= '9':
-		if !s.number(&token) {
+		token.text, token.present, token.quoted, token.escaped = text, true, true, escaped
+	case c == '-' || c-'0' <= 9:
+		return s.number(token)
+	case c == '{' || c == '[':
+		start := s.pos
+		if c == '{' && !s.object(node) || c == '[' && !s.array(node) {
 			return false
 		}
+		token.text, token.present, token.nested = s.data[start:s.pos], true, true
 	case s.literal("true"):
-		token = jsonToken{text: trueText, present: true, literal: true}
+		token.text, token.present, token.literal = trueText, true, true
 	case s.literal("false"):
-		token = jsonToken{text: falseText, present: true, literal: true}
+		token.text, token.present, token.literal = falseText, true, true
 	case s.literal("null"):
-		token = jsonToken{present: true, null: true}
+		token.present, token.null = true, true
 	default:
 		return s.fail("unexpected character")
-	}
-	if node != nil && node.slot >= 0 {
-		s.found[node.slot] = token
 	}
 	return true
 }
