@@ -82,7 +82,11 @@ export default function District({ scope }: { scope: string }) {
       }
     >
       {about?.exercise && <p class="exband">{t("exercise")}</p>}
-      <div class="district" onPointerDown={() => { if (sound) allowSound(); }}>
+      <div class="district" onPointerDown={() => {
+        if (sound) allowSound();
+        // Whoever works on a place keeps it: a new alarm must not move it from under the hand.
+        if (!chosen && alarm) setChosen({ unit, alarm });
+      }}>
         <AlarmDesk alarms={alarms} chosen={alarm} sound={sound} onChoose={(a) => setChosen({ unit: a.unit, alarm: a.id })} />
         <div class="middle">
           <section class="panel where2" aria-label={t("map")}>

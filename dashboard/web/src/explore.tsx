@@ -16,7 +16,7 @@ import { me, useFetched, useTopic } from "./store";
 import "./explore.css";
 
 interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; targets?: { value: number; level?: string }[] }
-interface StationInfo { id: string; name: Text; unit: string; metrics?: string[] }
+interface StationInfo { id: string; name: Text; unit: string; values?: Record<string, unknown> }
 
 const MAX = 8, ROWS = 500;
 const RANGES: Record<string, number> = { h6: 6, h24: 24, d7: 168, d30: 720 };
@@ -49,7 +49,7 @@ export default function Explore() {
 
   const metric = q.get("metric") ?? (metrics.some((m) => m.id === "rain") ? "rain" : (metrics[0]?.id ?? ""));
   const info = metrics.find((m) => m.id === metric);
-  const withStations = stations.filter((s) => s.metrics?.includes(metric));
+  const withStations = stations.filter((s) => s.values && metric in s.values);
   const by = q.get("by") ?? (withStations.length ? "station" : "unit");
   const range = q.get("range") ?? "h24", step = STEP_MS[q.get("step") ?? ""] ? q.get("step")! : (range === "d30" ? "1d" : range === "d7" ? "1h" : "15m");
   // Unasked, readings add up as the metric's kind suggests; a ratio in one way only.

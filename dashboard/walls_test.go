@@ -1,0 +1,230 @@
+package dashboard_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"vonglau/dashboard/hub"
+)
+
+// stranger is a browser that nobody has signed in at.
+func (p *province) stranger(t *testing.T) *person {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := &person{t, p, &http.Client{Jar: jar}, jar}
+	t.Cleanup(who.CloseIdleConnections)
+	return who
+}
+
+// ask calls and decodes an answer that must have the status.
+func ask[T any](w *person, method, path string, body any, status int) (answer T) {
+	w.t.Helper()
+	got, data := w.call(method, path, body)
+	if got != status {
+		w.t.Fatalf("%s %s: %d, not %d: %s", method, path, got, status, data)
+	}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &answer); err != nil {
+			w.t.Fatalf("%s %s: %v in %s", method, path, err, data)
+		}
+	}
+	return answer
+}
+
+type anything = map[string]any
+
+// newProvinceWithForeign makes a province and names a unit outside the scope D0.
+func newProvinceWithForeign(t *testing.T) (p *province, foreign string) {
+	t.Helper()
+	for seed := range uint64(50) {
+		p = newProvince(t, rand.New(rand.NewPCG(seed, 3)))
+		scope, _ := p.catalogue.Scope("D0")
+		m := p.model(scope)
+		for _, u := range p.catalogue.Units() {
+			if !m.units[u.Code] && len(m.stations) > 0 {
+				return p, u.Code
+			}
+		}
+	}
+	t.Fatal("every province lies wholly within D0")
+	return nil, ""
+}
+
+// A screen is let in by its code, looks, reports, is revoked, and shows a code again.
+func TestWallFromPairingToRevoking(t *testing.T) {
+	p, foreign := newProvinceWithForeign(t)
+	wall, thief, operator := p.stranger(t), p.stranger(t), p.signIn(t, "D0")
+
+	resp, err := wall.Get(p.url + "/wall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/wall" {
+		t.Fatalf("a wall without a session is sent to %s (%d)", resp.Request.URL, resp.StatusCode)
+	}
+	code := ask[struct{ Code string }](wall, "POST", "/api/v1/pairings", nil, 200).Code
+	if again := ask[struct{ Code string }](wall, "POST", "/api/v1/pairings", nil, 200).Code; again != code {
+		t.Errorf("a reload shows another code: %s, %s", code, again)
+	}
+	if state := ask[struct{ State string }](wall, "GET", "/api/v1/pairings/"+code, nil, 200).State; state != "waiting" {
+		t.Errorf("state %q before anybody approved", state)
+	}
+	ask[anything](thief, "GET", "/api/v1/pairings/"+code, nil, 404)
+	approve := "/api/v1/pairings/" + strings.ToLower(code) + "/approve"
+	ask[anything](wall, "POST", approve, anything{"name": "mình tự vào"}, 401)
+	ask[anything](operator, "POST", approve, anything{"name": "Sảnh", "scope": foreign}, 403)
+	ask[anything](operator, "POST", approve, anything{"name": "Sảnh", "layout": "none"}, 400)
+	ask[anything](operator, "POST", approve, anything{"name": " "}, 400)
+	ask[anything](operator, "POST", "/api/v1/pairings/ZZZZZZ/approve", anything{"name": "Sảnh"}, 404)
+	id := ask[struct{ ID string }](operator, "POST", approve, anything{"name": "Sảnh"}, 200).ID
+	ask[anything](operator, "POST", approve, anything{"name": "Sảnh"}, 409)
+	ask[anything](thief, "GET", "/api/v1/pairings/"+code, nil, 404)
+	if state := ask[struct{ State string }](wall, "GET", "/api/v1/pairings/"+code, nil, 200).State; state != "approved" {
+		t.Fatalf("state %q after approval", state)
+	}
+
+	me := ask[struct{ Role, Scope, Layout string }](wall, "GET", "/api/v1/me", nil, 200)
+	if me.Role != "wall" || me.Scope != "D0" || me.Layout != "default" {
+		t.Errorf("%+v", me)
+	}
+	// It looks, within its scope, and does nothing else.
+	for _, path := range []string{"overview", "stations", "layouts", "ranking?metric=none"} {
+		if status, _ := wall.call("GET", "/api/v1/"+path, nil); status == 401 || status == 403 {
+			t.Errorf("a wall may not look at %s: %d", path, status)
+		}
+	}
+	for _, call := range []string{
+		"GET overview?scope=" + foreign, "GET history?metric=m_weather", "GET devices", "GET refusals", "GET walls", "GET views", "GET handovers",
+		"POST readings", "POST alarms/x/ack", "POST handovers", "POST views", "DELETE walls/" + id, "POST pairings/" + code + "/approve",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		if status, _ := wall.call(method, "/api/v1/"+path, anything{}); status != 403 {
+			t.Errorf("a wall: %s answers %d", call, status)
+		}
+	}
+	ask[anything](wall, "POST", "/api/v1/walls/me/report", anything{"layout": "default", "heap_bytes": 7, "behind": 2, "link": "live", "sequence": anything{"overview/D0": 3}}, 204)
+	ask[anything](wall, "POST", "/api/v1/walls/me/report", anything{"password": "x"}, 400)
+	type listed struct {
+		Walls []struct {
+			ID     string
+			SeenAt int64 `json:"seen_at"`
+			Report struct {
+				Heap   int64 `json:"heap_bytes"`
+				Behind int64
+			}
+		}
+	}
+	list := ask[listed](operator, "GET", "/api/v1/walls", nil, 200).Walls
+	if len(list) != 1 || list[0].ID != id || list[0].Report.Heap != 7 || list[0].Report.Behind != 2 || time.Since(time.UnixMilli(list[0].SeenAt)) > time.Minute {
+		t.Errorf("%+v", list)
+	}
+
+	conn := wall.dial()
+	ask[anything](operator, "DELETE", "/api/v1/walls/nobody", nil, 404)
+	ask[anything](operator, "DELETE", "/api/v1/walls/"+id, nil, 204)
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, _, err = conn.ReadMessage()
+	}
+	if !websocket.IsCloseError(err, hub.CloseSignIn) {
+		t.Errorf("the revoked wall's socket ends with %v", err)
+	}
+	ask[anything](wall, "GET", "/api/v1/me", nil, 401)
+	if again := ask[struct{ Code string }](wall, "POST", "/api/v1/pairings", nil, 200).Code; again == "" {
+		t.Error("a revoked wall gets no code")
+	}
+	if n := len(ask[listed](operator, "GET", "/api/v1/walls", nil, 200).Walls); n != 0 {
+		t.Errorf("%d walls after revoking", n)
+	}
+}
+
+func (w *person) dial() *websocket.Conn {
+	w.t.Helper()
+	base, err := url.Parse(w.p.url)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d := websocket.Dialer{Jar: w.jar, Subprotocols: []string{hub.Subprotocol}}
+	conn, resp, err := d.Dial("ws://"+base.Host+"/api/v1/live", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	resp.Body.Close()
+	w.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// A handover notes what is open, on the alarms too, and is seen by those whose
+// scope holds it.
+func TestHandover(t *testing.T) {
+	p, foreign := newProvinceWithForeign(t)
+	who := p.signIn(t, "D0")
+	ask[anything](who, "POST", "/api/v1/handovers", anything{"to": " "}, 400)
+	ask[anything](who, "POST", "/api/v1/handovers", anything{"to": "ca sau", "scope": foreign}, 403)
+	type handover struct {
+		ID, By, To, Note string
+		Open             int
+		Alarms           []struct{ ID string }
+	}
+	h := ask[handover](who, "POST", "/api/v1/handovers", anything{"to": "Ca chiều", "note": "nước đang lên"}, 200)
+	if h.By != "D0" || h.Open != len(h.Alarms) {
+		t.Errorf("%+v", h)
+	}
+	for _, a := range h.Alarms {
+		now, _ := p.alarms.Get(a.ID)
+		if len(now.Notes) != 1 || !strings.Contains(now.Notes[0].Text, "Ca chiều") {
+			t.Errorf("%s says nothing of the handover: %+v", a.ID, now.Notes)
+		}
+	}
+	list := ask[struct{ Handovers []handover }](who, "GET", "/api/v1/handovers", nil, 200).Handovers
+	if len(list) != 1 || list[0].Note != "nước đang lên" {
+		t.Errorf("%+v", list)
+	}
+	mine, _ := p.catalogue.Scope("D0")
+	for _, scope := range p.catalogue.Scopes() {
+		other := p.model(scope)
+		holds := !slices.ContainsFunc(mine.Units, func(u string) bool { return !other.units[u] })
+		seen := ask[struct{ Handovers []handover }](p.signIn(t, scope.ID), "GET", "/api/v1/handovers", nil, 200).Handovers
+		if len(seen) > 0 && !holds {
+			t.Errorf("%s sees D0's handover", scope.ID)
+		}
+	}
+}
+
+// Views are each user's own, bounded, and replaced by name.
+func TestSavedViews(t *testing.T) {
+	p, _ := newProvinceWithForeign(t)
+	who, other := p.signIn(t, "D0"), p.signIn(t, "D1")
+	type view struct{ ID, Name, Query string }
+	ask[anything](who, "POST", "/api/v1/views", anything{"name": "", "query": "metric=rain"}, 400)
+	ask[anything](who, "POST", "/api/v1/views", anything{"name": "x", "query": strings.Repeat("a", 5000)}, 400)
+	one := ask[view](who, "POST", "/api/v1/views", anything{"name": "Mưa 24 giờ", "query": "metric=rain"}, 200)
+	two := ask[view](who, "POST", "/api/v1/views", anything{"name": "Mưa 24 giờ", "query": "metric=rain&range=d7"}, 200)
+	if one.ID != two.ID {
+		t.Errorf("the same name twice: %v, %v", one, two)
+	}
+	list := ask[struct{ Views []view }](who, "GET", "/api/v1/views", nil, 200).Views
+	if len(list) != 1 || list[0].Query != "metric=rain&range=d7" {
+		t.Errorf("%+v", list)
+	}
+	if theirs := ask[struct{ Views []view }](other, "GET", "/api/v1/views", nil, 200).Views; len(theirs) != 0 {
+		t.Errorf("somebody else's: %+v", theirs)
+	}
+	ask[anything](other, "DELETE", "/api/v1/views/"+one.ID, nil, 404)
+	ask[anything](who, "DELETE", "/api/v1/views/"+one.ID, nil, 204)
+}
