@@ -115,7 +115,12 @@ func Load(path string, lookup Lookup) (*Config, []Fault) {
 		return nil, faults
 	}
 	base := filepath.Dir(path)
-	for _, p := range []*string{&file.Data, &file.Catalogue, &file.Map.Units, &file.HTTP.CertFile, &file.HTTP.KeyFile} {
+	paths := []*string{&file.Data, &file.Catalogue, &file.Map.Units, &file.HTTP.CertFile, &file.HTTP.KeyFile}
+	for i := range file.MQTT {
+		m := &file.MQTT[i]
+		paths = append(paths, &m.CAFile, &m.CertFile, &m.KeyFile)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(base, *p)
 		}
