@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -293,6 +295,8 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
+var churn = flag.Int("churn", 1000, "how many connections TestChurnLeavesNothing makes; a soak makes 10000")
+
 func TestChurnLeavesNothing(t *testing.T) {
 	s := newServer(t, encode(t, moving, "4"), announced)
 	client := New(Config{})
@@ -301,28 +305,41 @@ func TestChurnLeavesNothing(t *testing.T) {
 		defer cancel()
 		err := client.Run(ctx, s.camera(), streams.Sink{OnUnit: func(streams.AccessUnit) { cancel() }})
 		if !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
-	once()
-	before := descriptors(t)
+	const atOnce = 40
+	cycles := func(n int) {
+		for range n / atOnce {
+			var all sync.WaitGroup
+			for range atOnce {
+				all.Go(once)
+			}
+			all.Wait()
+		}
+	}
+	cycles(*churn / 5) // pools and tables fill
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	files, routines, bytes := descriptors(t), runtime.NumGoroutine(), heap()
 	began := time.Now()
-	for range 10 {
-		var all [40]chan struct{}
-		for i := range all {
-			all[i] = make(chan struct{})
-			go func() { defer close(all[i]); once() }()
-		}
-		for i := range all {
-			<-all[i]
-		}
-	}
-	t.Logf("400 connections in %v", time.Since(began).Round(time.Millisecond))
+	cycles(*churn - *churn/5)
+	took := time.Since(began)
 	// The server closes its ends by itself; wait for it, not for us.
-	for deadline := time.Now().Add(5 * time.Second); descriptors(t) > before+4; {
+	for deadline := time.Now().Add(5 * time.Second); descriptors(t) > files+4 || runtime.NumGoroutine() > routines+4; {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors before, %d after", before, descriptors(t))
+			t.Fatalf("%d descriptors and %d goroutines before, %d and %d after", files, routines, descriptors(t), runtime.NumGoroutine())
 		}
 		<-time.After(20 * time.Millisecond)
+	}
+	after := heap()
+	t.Logf("%d connections in %v: %d → %d descriptors, %d → %d goroutines, %d → %d KB of heap", *churn, took.Round(time.Millisecond),
+		files, descriptors(t), routines, runtime.NumGoroutine(), bytes>>10, after>>10)
+	if after > bytes+4<<20 {
+		t.Errorf("the heap grew from %d to %d KB", bytes>>10, after>>10)
 	}
 }
