@@ -31,13 +31,15 @@ var mayImport = map[string][]string{
 	"dashboard":                   {"metrics*", "dashboard/access", "dashboard/hub", "dashboard/screen", "streams/video"},
 	"dashboard/access":            {"metrics"},
 	"dashboard/hub":               nil,
-	"dashboard/screen":            {"metrics"},
+	"dashboard/screen":            {"metrics", "metrics/alarm"},
 	"dashboard/web":               nil,
 	"deploy":                      nil,
 	"cmd/ioc":                     {"*"},
 	"cmd/ioc/config":              {"*"},
 	"cmd/iocsim":                  {"metrics", "deploy", "cmd/iocsim/province"},
 	"cmd/iocsim/province":         {"metrics"},
+	"cmd/bench":                   {"*"},
+	"cmd/chaos":                   {"*"},
 }
 
 // TestImportTable holds the packages to the table, so that data goes one way.
