@@ -3,8 +3,8 @@ package hub
 import (
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -16,26 +16,26 @@ const (
 	maxRequest  = 32 << 10 // bytes of one message from a client
 	writeWait   = 10 * time.Second
 	maxRequests = 200 // messages from a client in a minute
+	maxNotes    = 16  // error frames that wait; more are dropped
 )
 
-// client is one connection. The hub's mutex guards topics.
+// client is one connection. Its reader is its only goroutine, unless it is behind.
 type client struct {
 	hub    *Hub
 	owner  string
 	allow  func(topic string) error
 	conn   *websocket.Conn
 	wire   *wire
-	topics map[string]*subscription
-	woken  chan struct{} // capacity 1
-	notes  chan []byte   // errors for the client; bounded, dropped when full
-	closed chan closing  // capacity 1
-	over   chan struct{} // closed when the reader has ended
-	out    net.Buffers   // the writer's own
-}
+	ending atomic.Bool // a close is on its way
 
-type closing struct {
-	code   int
-	reason string
+	// The hub's mutex guards what follows.
+	topics  []subscription // in the order of subscribing, so that equal clients get equal bytes
+	notes   [][]byte       // frames for this client alone, at most maxNotes
+	beat    bool           // a heartbeat is due
+	lacking bool           // it is in the hub's list
+	busy    bool           // somebody writes to it, or has given up
+	again   bool           // it lacked something more meanwhile
+	ended   bool           // the reader has ended
 }
 
 // subscription is how far a client has been sent a topic.
@@ -67,25 +67,21 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow 
 		h.tel.refused.WithLabelValues("handshake").Inc()
 		return // the upgrader has answered
 	}
-	c := &client{
-		hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire, topics: map[string]*subscription{},
-		woken: make(chan struct{}, 1), notes: make(chan []byte, 16), closed: make(chan closing, 1), over: make(chan struct{}),
-	}
+	c := &client{hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire}
+	c.notes = append(c.notes, textFrame(encode(helloFrame{
+		Type: "hello", ServerTime: time.Now().UTC(), HeartbeatMS: h.opts.Heartbeat.Milliseconds(), Epoch: h.epoch,
+	})))
 	if !h.join(c) {
 		h.tel.refused.WithLabelValues("too_many").Inc()
 		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(CloseTooMany, "too many connections"), time.Now().Add(time.Second))
 		conn.Close()
 		return
 	}
-	go func() {
-		c.read()
-		close(c.over)
-	}()
+	h.serve(c)
 	go func() {
 		defer h.leave(c)
-		c.write()
-		conn.Close() // so that the reader ends too
-		<-c.over
+		c.read()
+		conn.Close()
 	}()
 }
 
@@ -99,36 +95,44 @@ func (h *Hub) join(c *client) bool {
 	h.owners[c.owner]++
 	h.gone.Add(1)
 	h.tel.clients.Set(float64(len(h.clients)))
+	if !h.beating {
+		h.beating = true
+		h.heart = time.AfterFunc(h.opts.Heartbeat, h.beat)
+	}
 	return true
 }
 
 func (h *Hub) leave(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for name := range c.topics {
-		h.drop(c, name)
+	c.ended = true
+	for len(c.topics) > 0 {
+		h.drop(c, c.topics[0].topic.name)
 	}
 	delete(h.clients, c)
 	if h.owners[c.owner]--; h.owners[c.owner] == 0 {
 		delete(h.owners, c.owner)
 	}
 	h.tel.clients.Set(float64(len(h.clients)))
+	if len(h.clients) == 0 && h.beating {
+		h.beating = false
+		h.heart.Stop()
+	}
 	h.gone.Done()
 }
 
-func (c *client) wake() {
-	select {
-	case c.woken <- struct{}{}:
-	default:
+// beat is a heartbeat of everybody.
+func (h *Hub) beat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.beating {
+		return
 	}
-}
-
-// end closes the connection from any goroutine; the first reason stays.
-func (c *client) end(code int, reason string) {
-	select {
-	case c.closed <- closing{code, reason}:
-	default:
+	for c := range h.clients {
+		c.beat = true
+		h.attend(c)
 	}
+	h.heart.Reset(h.opts.Heartbeat)
 }
 
 // read takes the client's requests until the connection ends.
@@ -155,6 +159,7 @@ func (c *client) read() {
 			for _, name := range req.Topics {
 				c.subscribe(name, req.Resume[name])
 			}
+			c.hub.serve(c)
 		case req.Type == "unsubscribe":
 			for _, name := range req.Topics {
 				c.hub.unsubscribe(c, name)
@@ -182,106 +187,46 @@ func (c *client) note(topic, code, detail string) {
 	if len(topic) > 200 {
 		topic = topic[:200]
 	}
-	select {
-	case c.notes <- encode(errorFrame{Type: "error", Topic: topic, Code: code, Detail: detail}):
-		c.wake()
-	default:
-	}
-}
-
-// write sends what the client lacks whenever there is something, until the
-// connection ends, the client is too slow, or it is told to go.
-func (c *client) write() {
-	beat := time.NewTicker(c.hub.opts.Heartbeat)
-	defer beat.Stop()
-	c.send(append(c.out[:0], textFrame(encode(helloFrame{
-		Type: "hello", ServerTime: time.Now().UTC(), HeartbeatMS: c.hub.opts.Heartbeat.Milliseconds(), Epoch: c.hub.epoch,
-	}))))
-	for {
-		var msgs [][]byte
-		select {
-		case <-c.over:
-			return
-		case end := <-c.closed:
-			c.sayClose(end)
-			return
-		case <-beat.C:
-			msgs = append(c.gather(), c.heartbeat())
-		case <-c.woken:
-			msgs = c.gather()
-		}
-		if !c.send(msgs) {
-			return
-		}
-	}
-}
-
-func (c *client) sayClose(end closing) {
-	c.wire.finish()
-	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(end.code, end.reason), time.Now().Add(time.Second))
-}
-
-// gather is everything the client lacks now.
-func (c *client) gather() [][]byte {
-	msgs := c.out[:0]
-	for range len(c.notes) {
-		msgs = append(msgs, textFrame(<-c.notes))
-	}
 	c.hub.mu.Lock()
-	defer c.hub.mu.Unlock()
-	for _, sub := range c.topics {
+	if len(c.notes) < maxNotes {
+		c.notes = append(c.notes, textFrame(encode(errorFrame{Type: "error", Topic: topic, Code: code, Detail: detail})))
+	}
+	c.hub.mu.Unlock()
+	c.hub.serve(c)
+}
+
+// gather appends everything the client lacks now. The hub's mutex is held.
+func (c *client) gather(frames [][]byte) [][]byte {
+	frames = append(frames, c.notes...)
+	c.notes = nil
+	for i := range c.topics {
+		sub := &c.topics[i]
 		t := sub.topic
 		if !t.filled {
 			continue
 		}
 		if sub.whole {
-			missed, ok := t.since(sub.sent)
-			if ok {
-				msgs = append(msgs, missed...)
+			var ok bool
+			if frames, ok = t.since(frames, sub.sent); ok {
 				sub.sent = t.seq
 				continue
 			}
 			c.hub.tel.overtaken.Inc()
 		}
-		msgs = append(msgs, t.whole(c.hub.epoch)...)
+		frames = append(frames, t.whole(c.hub.epoch)...)
 		sub.sent, sub.whole = t.seq, true
 	}
-	return msgs
+	if c.beat {
+		c.beat = false
+		frames = append(frames, c.heartbeat())
+	}
+	return frames
 }
 
 func (c *client) heartbeat() []byte {
-	frame := heartbeatFrame{Type: "heartbeat", ServerTime: time.Now().UTC(), Seq: map[string]uint64{}}
-	c.hub.mu.Lock()
-	for name, sub := range c.topics {
-		frame.Seq[name] = sub.sent
+	frame := heartbeatFrame{Type: "heartbeat", ServerTime: time.Now().UTC(), Seq: make(map[string]uint64, len(c.topics))}
+	for _, sub := range c.topics {
+		frame.Seq[sub.topic.name] = sub.sent
 	}
-	c.hub.mu.Unlock()
 	return textFrame(encode(frame))
-}
-
-// fewFrames is how many frames a client's list keeps its room for.
-const fewFrames = 8
-
-// send writes all frames with one write of the connection.
-func (c *client) send(frames [][]byte) bool {
-	if len(frames) == 0 {
-		return true
-	}
-	n := len(frames)
-	if err := c.wire.send(frames); err != nil {
-		if timeout, ok := errors.AsType[interface {
-			error
-			Timeout() bool
-		}](err); ok && timeout.Timeout() {
-			c.hub.tel.slow.Inc()
-			c.sayClose(closing{CloseTooSlow, "too slow"})
-		}
-		return false
-	}
-	clear(frames)
-	if c.out = frames[:0]; cap(frames) > fewFrames {
-		c.out = nil
-	}
-	c.hub.tel.delivered.Add(float64(n))
-	return true
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -34,7 +35,14 @@ type Hub struct {
 	clients map[*client]struct{}
 	owners  map[string]int
 	closing bool
-	gone    sync.WaitGroup
+	lacking []*client // who may lack something, each once
+	spare   []*client // room for the next such list
+	armed   bool      // a pass will come
+	beating bool
+	heart   *time.Timer
+
+	passing sync.Mutex     // one pass at a time
+	gone    sync.WaitGroup // clients, passes, and who catches up
 }
 
 // New makes a hub with an epoch of its own: sequences of another epoch mean
@@ -95,7 +103,7 @@ func (h *Hub) Fill(name string, state map[string]json.RawMessage) {
 	}
 	t.publish(state, gone)
 	t.filled = true
-	t.tell()
+	h.tell(t)
 }
 
 // Publish changes keys of a topic. One that nobody looks at is passed over.
@@ -107,13 +115,13 @@ func (h *Hub) Publish(name string, set map[string]json.RawMessage, unset []strin
 		return
 	}
 	h.tel.published.Inc()
-	t.tell()
+	h.tell(t)
 }
 
-// tell wakes the topic's clients; it never waits for one.
-func (t *topic) tell() {
-	for c := range t.clients {
-		c.wake()
+// tell notes that the topic's clients lack something; it never waits for one.
+func (h *Hub) tell(t *topic) {
+	for _, c := range t.clients {
+		h.attend(c)
 	}
 }
 
@@ -148,20 +156,19 @@ func (h *Hub) subscribe(c *client, name string, resume position) (ok bool) {
 		h.topics[name] = t
 		h.tel.topics.Set(float64(len(h.topics)))
 	}
-	t.clients[c] = struct{}{}
-	sub := &subscription{topic: t}
+	t.clients = append(t.clients, c)
+	sub := subscription{topic: t}
 	if resume.Epoch == h.epoch && t.filled && resume.Seq >= t.floor && resume.Seq <= t.seq && resume.Seq != 0 {
 		sub.sent, sub.whole = resume.Seq, true
 		h.tel.resumed.Inc()
 	}
-	c.topics[name] = sub
+	c.topics = append(c.topics, sub)
 	if !t.filled {
 		select {
 		case h.wake <- struct{}{}:
 		default:
 		}
 	}
-	c.wake()
 	return true
 }
 
@@ -172,14 +179,19 @@ func (h *Hub) unsubscribe(c *client, name string) {
 }
 
 func (h *Hub) drop(c *client, name string) {
-	sub := c.topics[name]
-	if sub == nil {
+	i := slices.IndexFunc(c.topics, func(s subscription) bool { return s.topic.name == name })
+	if i < 0 {
 		return
 	}
-	delete(c.topics, name)
-	delete(sub.topic.clients, c)
-	if len(sub.topic.clients) == 0 {
-		sub.topic.idle = time.Now()
+	t := c.topics[i].topic
+	c.topics = slices.Delete(c.topics, i, i+1)
+	if at := slices.Index(t.clients, c); at >= 0 {
+		last := len(t.clients) - 1
+		t.clients[at], t.clients[last] = t.clients[last], nil
+		t.clients = t.clients[:last]
+	}
+	if len(t.clients) == 0 {
+		t.idle = time.Now()
 	}
 }
 

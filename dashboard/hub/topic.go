@@ -28,7 +28,9 @@ type topic struct {
 	steps    []step            // newest last, at most keptSteps
 	snapshot [][]byte
 	snapSeq  uint64
-	clients  map[*client]struct{}
+	merged   step      // the newest merged delta: who is as far behind gets the same
+	mergedAt uint64    // the seq that it starts from
+	clients  []*client // in a lasting order: connections that are written in turn are found in the processor's caches
 	idle     time.Time // since when it has no client
 }
 
@@ -42,7 +44,7 @@ type step struct {
 func newTopic(name string, lossless bool, seq uint64) *topic {
 	return &topic{
 		name: name, lossless: lossless, seq: seq, floor: seq,
-		state: map[string]json.RawMessage{}, changed: map[string]uint64{}, clients: map[*client]struct{}{},
+		state: map[string]json.RawMessage{}, changed: map[string]uint64{},
 	}
 }
 
@@ -95,22 +97,30 @@ func (t *topic) forget(s step) {
 	}
 }
 
-// since is what a client that has been sent seq `sent` needs: nothing, the very
-// steps, or one delta of newer values. ok is false when only a snapshot helps.
-func (t *topic) since(sent uint64) (msgs [][]byte, ok bool) {
+// since appends what a client that has been sent seq `sent` needs: nothing, the
+// very steps, or one delta of newer values. ok is false when only a snapshot helps.
+func (t *topic) since(frames [][]byte, sent uint64) (all [][]byte, ok bool) {
 	if sent == t.seq {
-		return nil, true
+		return frames, true
 	}
 	if sent < t.floor || sent > t.seq {
-		return nil, false
+		return frames, false
 	}
 	behind := t.steps[len(t.steps)-int(t.seq-sent):]
 	if len(behind) == 1 || t.lossless {
-		for _, s := range behind {
-			msgs = append(msgs, s.msg)
+		for i := range behind {
+			frames = append(frames, behind[i].msg)
 		}
-		return msgs, true
+		return frames, true
 	}
+	if t.mergedAt != sent || t.merged.seq != t.seq {
+		t.merged, t.mergedAt = step{seq: t.seq, msg: t.merge(sent, behind)}, sent
+	}
+	return append(frames, t.merged.msg), true
+}
+
+// merge makes one delta of several.
+func (t *topic) merge(sent uint64, behind []step) []byte {
 	merged := deltaFrame{Type: "delta", Topic: t.name, Prev: sent, Seq: t.seq, Set: map[string]json.RawMessage{}}
 	seen := map[string]bool{}
 	for _, s := range behind {
@@ -126,7 +136,7 @@ func (t *topic) since(sent uint64) (msgs [][]byte, ok bool) {
 			}
 		}
 	}
-	return [][]byte{textFrame(encode(merged))}, true
+	return textFrame(encode(merged))
 }
 
 // whole is the state in parts, encoded once for each sequence.

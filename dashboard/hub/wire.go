@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -14,19 +16,19 @@ import (
 // (RFC 6455, 5.2: unmasked). A frame is built once and shared by all clients.
 func textFrame(data []byte) []byte {
 	const whole, text = 0x80, 0x01
-	head := make([]byte, 2, 10+len(data))
-	head[0] = whole | text
+	frame := make([]byte, 2, 10+len(data))
+	frame[0] = whole | text
 	switch n := len(data); {
 	case n < 126:
-		head[1] = byte(n)
+		frame[1] = byte(n)
 	case n <= 0xffff:
-		head[1] = 126
-		head = binary.BigEndian.AppendUint16(head, uint16(n))
+		frame[1] = 126
+		frame = binary.BigEndian.AppendUint16(frame, uint16(n))
 	default:
-		head[1] = 127
-		head = binary.BigEndian.AppendUint64(head, uint64(n))
+		frame[1] = 127
+		frame = binary.BigEndian.AppendUint64(frame, uint64(n))
 	}
-	return append(head, data...)
+	return append(frame, data...)
 }
 
 // wireTaker hands the upgrader a connection that frames can also be written to
@@ -46,7 +48,7 @@ func (t *wireTaker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t.wire = &wire{Conn: conn}
+	t.wire = newWire(conn)
 	return t.wire, rw, nil
 }
 
@@ -55,96 +57,96 @@ func (t *wireTaker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // frames (pong, close) to it. Both write whole frames, so they only need turns.
 type wire struct {
 	net.Conn
+	wait time.Duration   // of a write
+	raw  syscall.RawConn // nil where nothing can be tried without waiting: TLS
+	last atomic.Bool     // what is written now is the end: its deadline stays
 
-	mu    sync.Mutex // guards all below; a turn to write
-	until time.Time  // the write deadline that is set
-	last  bool       // it stays: what is written now is the end
-	torn  bool       // a frame was written in part: nothing can follow
+	mu   sync.Mutex // guards torn; a turn to write
+	torn bool       // a frame was written in part and its rest was given up
 }
 
-// errTorn says that a frame broke off before.
+// errTorn says that a frame broke off before: nothing can follow it.
 var errTorn = errors.New("the frame before broke off")
 
-// writeSlack is by how much a deadline may be later than needed, so that not
-// every write sets one: that costs as much as a tenth of the write.
-const writeSlack = time.Second
+func newWire(conn net.Conn) *wire {
+	w := &wire{Conn: conn, wait: writeWait}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		w.raw, _ = tcp.SyscallConn() // without it every write waits
+	}
+	return w
+}
 
-// extend sees to it that a write that begins now fails within writeWait and
-// writeSlack.
-func (w *wire) extend() error {
+// try writes as much of data as the connection takes at once. When that is only
+// some of it, the turn is kept, and writeRest must follow. A control frame that is
+// being written meanwhile counts as a connection that takes nothing.
+func (w *wire) try(data []byte) (n int, err error) {
+	if w.raw == nil || !w.mu.TryLock() {
+		return 0, nil
+	}
 	if w.torn {
+		w.mu.Unlock()
+		return 0, errTorn
+	}
+	if n, err = writeNow(w.raw, data); n == 0 || n == len(data) || err != nil {
+		w.mu.Unlock()
+	}
+	return n, err
+}
+
+// write writes all of data. It waits no longer than wait.
+func (w *wire) write(data []byte) error {
+	w.mu.Lock()
+	if w.torn {
+		w.mu.Unlock()
 		return errTorn
 	}
-	now := time.Now()
-	if w.last || w.until.Sub(now) >= writeWait {
+	return w.writeRest(data, false)
+}
+
+// writeRest writes what a try has left, and ends the turn.
+func (w *wire) writeRest(data []byte, begun bool) error {
+	defer w.mu.Unlock()
+	if err := w.extend(); err != nil {
+		w.torn = begun
+		return err
+	}
+	n, err := w.Conn.Write(data)
+	w.torn = err != nil && (begun || n > 0)
+	if err == nil && !w.last.Load() {
+		// A deadline that has passed would fail a try, which waits for nothing.
+		err = w.Conn.SetWriteDeadline(time.Time{})
+	}
+	return err
+}
+
+// Write is the library's way: the answer to the upgrade, and control frames.
+func (w *wire) Write(p []byte) (int, error) {
+	if err := w.write(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (w *wire) extend() error {
+	if w.last.Load() {
 		return nil
 	}
-	w.until = now.Add(writeWait + writeSlack)
-	return w.Conn.SetWriteDeadline(w.until)
+	return w.Conn.SetWriteDeadline(time.Now().Add(w.wait))
 }
 
 // lastWait bounds what is said at the end.
 const lastWait = time.Second
 
-// finish makes what is written from now on the last, and waits no longer for it.
+// finish makes what is written from now on the last, and ends a write that waits.
 func (w *wire) finish() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.last {
-		w.last, w.until = true, time.Now().Add(lastWait)
-		_ = w.Conn.SetWriteDeadline(w.until)
+	if !w.last.Swap(true) {
+		_ = w.Conn.SetWriteDeadline(time.Now().Add(lastWait))
 	}
 }
 
 // SetWriteDeadline does nothing: the library would set one for each control
 // frame, and the next frames of ours would fail by it.
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
-
-// Write is the library's way: the answer to the upgrade, and control frames.
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.extend(); err != nil {
-		return 0, err
-	}
-	return w.Conn.Write(p)
-}
-
-// send writes frames at once; the elements of frames are spent.
-func (w *wire) send(frames net.Buffers) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.extend(); err != nil {
-		return err
-	}
-	n, err := w.write(frames)
-	w.torn = err != nil && n > 0
-	return err
-}
-
-func (w *wire) write(frames net.Buffers) (int64, error) {
-	if len(frames) == 1 {
-		n, err := w.Conn.Write(frames[0])
-		return int64(n), err
-	}
-	if _, ok := w.Conn.(*net.TCPConn); ok {
-		return frames.WriteTo(w.Conn)
-	}
-	// TLS would make a record and a system call of each.
-	joined, _ := joins.Get().(*[]byte)
-	if joined == nil {
-		joined = new([]byte)
-	}
-	defer joins.Put(joined)
-	*joined = (*joined)[:0]
-	for _, frame := range frames {
-		*joined = append(*joined, frame...)
-	}
-	n, err := w.Conn.Write(*joined)
-	return int64(n), err
-}
-
-var joins sync.Pool // of *[]byte
 
 // writeBuffers lends the websocket library its write buffers while it writes,
 // so that an idle connection holds none.
