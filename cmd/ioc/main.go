@@ -19,7 +19,10 @@ const usage = `ioc: an operations centre for a province
 
   ioc demo  [-h]            everything in one program, with a simulated province
   ioc serve -config FILE    run a centre
-  ioc check -config FILE    name every fault of a configuration, file:line: message
+  ioc check -config FILE    name every fault of a configuration, file:line: message;
+                            with -cameras try every camera and print a table
+  ioc cameras import -config FILE list.csv
+                            a list of cameras as lines for cameras.yaml
   ioc journal inspect|verify|replay -config FILE [-from TIME]
                             what the journal holds, whether it is sound; store it again from a point
   ioc import -config FILE -user NAME -file data.csv [-map field=column]
@@ -44,7 +47,7 @@ func run(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	command, ok := map[string]func(context.Context, []string) error{
-		"demo": demo, "serve": serve, "check": check, "user": user, "journal": journalCommand, "import": importCommand, "version": version,
+		"demo": demo, "serve": serve, "check": check, "user": user, "journal": journalCommand, "import": importCommand, "cameras": camerasCommand, "version": version,
 	}[args[0]]
 	if !ok {
 		fmt.Fprint(os.Stderr, usage)

@@ -47,8 +47,10 @@ func load(name string, args []string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// check names every fault of a configuration.
-func check(_ context.Context, args []string) error {
+// check names every fault of a configuration and, asked with -cameras, tries every
+// camera.
+func check(ctx context.Context, args []string) error {
+	args, try := wants(args, "cameras")
 	cfg, err := load("check", args)
 	if err != nil {
 		return err
@@ -56,6 +58,12 @@ func check(_ context.Context, args []string) error {
 	c := cfg.Catalogue
 	fmt.Printf("ok: %d units, %d scopes, %d metrics, %d stations, %d cameras, %d KPI systems, %d alarm rules, %d users\n",
 		len(c.Units()), len(c.Scopes()), len(c.Metrics()), len(c.Sensors()), len(c.Cameras()), len(cfg.Systems), len(cfg.Rules), len(cfg.Users))
+	if !try {
+		return nil
+	}
+	if without := tryCameras(ctx, c.Cameras(), tryFor, os.Stdout); without > 0 {
+		return fmt.Errorf("%d of %d cameras show no picture", without, len(c.Cameras()))
+	}
 	return nil
 }
 
