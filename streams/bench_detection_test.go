@@ -58,7 +58,7 @@ func TestFiguresRestart(t *testing.T) {
 	in.reach(t, streams.Live, 30*time.Second)
 	<-time.After(12 * time.Second)
 	var back []float64
-	for _, away := range []time.Duration{4 * time.Second, 25 * time.Second} {
+	for _, away := range []time.Duration{4 * time.Second, 12 * time.Second} {
 		f.tell("down")
 		in.reach(t, streams.Offline, 10*time.Second)
 		<-time.After(away)

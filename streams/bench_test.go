@@ -31,7 +31,7 @@ import (
 const (
 	field200 = 200
 	rounds   = 5
-	span     = 3 * time.Second
+	span     = 2 * time.Second
 )
 
 // figure prints one line. ratio is ours to limit unless the limit is the goal
