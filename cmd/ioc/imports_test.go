@@ -60,8 +60,8 @@ func TestImportTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimPrefix(pkg.ImportPath, "vonglau/")
-		if strings.HasPrefix(name, "cmd/iocsim/province/") || strings.HasPrefix(name, "cmd/bench") || name == "cmd/chaos" {
-			continue // renderers of test media, drivers of benchmarks and of chaos: programs of their own
+		if strings.HasPrefix(name, "cmd/iocsim/province/") {
+			continue // the renderer of the test media: a program of its own
 		}
 		allowed, known := mayImport[name]
 		if !known {
