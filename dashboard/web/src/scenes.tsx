@@ -44,7 +44,7 @@ function figures(scene: Scene, kpis: ReadonlyMap<string, KpiState>, n: number): 
 const ofKinds = (cameras: ReadonlyMap<string, CameraState>, kinds: string[]) => new Map([...cameras].filter(([, c]) => !kinds.length || kinds.includes(c.kind)));
 
 function OverviewScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
-  const few = s.compact ? 4 : 6;
+  const few = s.compact ? 2 : 6;
   return (
     <div class="scene overview">
       <section class="where" aria-label={t("map")}>
