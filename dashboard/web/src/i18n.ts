@@ -167,7 +167,7 @@ const words = {
   handOver: ["Bàn giao ca", "Hand over"], handTo: ["Người nhận ca", "Who takes over"], handNote: ["Lưu ý cho ca sau", "Note for the next shift"], handed: ["Đã bàn giao", "Handed over"], handOpen: ["cảnh báo đang mở", "open alarms"], lastHand: ["Các lần bàn giao gần đây", "Recent handovers"], noHand: ["Chưa có lần bàn giao nào", "No handover yet"], noOpen: ["Không có cảnh báo đang mở", "No open alarms"],
   phones: ["Danh bạ", "Phone list"], checklist: ["Việc cần làm", "Checklist"], noChecklist: ["Chọn một cảnh báo để xem việc cần làm", "Choose an alarm to see what to do"], doneStep: ["Đã làm", "Done"], shift: ["Ca trực", "Shift"],
   // devices
-  devicesLead: ["Thiết bị đang gửi số liệu nhưng chưa có trong danh mục. Số liệu của chúng chờ ở đây, không mất.", "Devices that send but are not in the catalogue. Their values wait here and are not lost."],
+  devicesLead: ["Thiết bị đang gửi số liệu nhưng chưa có trong danh mục. Số liệu gần nhất của mỗi thiết bị được giữ lại và đưa vào ngay khi tiếp nhận.", "Devices that send but are not in the catalogue. The newest values of each are kept, and taken as soon as it is adopted."],
   noDevices: ["Không có thiết bị mới", "No new devices"],
   adopt: ["Tiếp nhận thiết bị", "Adopt device"],
   adopted: ["Đã đưa vào danh mục", "Adopted"],
