@@ -125,7 +125,8 @@ func freeAddresses(n int) (addrs []string, err error) {
 	return addrs, nil
 }
 
-// The small centre of the end-to-end figures: 200 rain gauges.
+// The small centre of the end-to-end figures: 199 rain gauges and a
+// river.
 const centreStations = 200
 
 func centreStation(i int) string { return fmt.Sprintf("B-%03d", i+1) }
@@ -139,7 +140,11 @@ func startCentre(ctx context.Context) (*run, error) {
 	r, err := start(func(dir string) ([]string, error) {
 		var stations strings.Builder
 		for i := range centreStations {
-			fmt.Fprintf(&stations, "- {id: %s, name: {vi: \"Trạm %d\"}, unit: \"9%04d\", lat: 22.4, lon: 104.0, metrics: [rain]}\n", centreStation(i), i+1, i%4+1)
+			measures := "metrics: [rain]"
+			if i == 0 { // a gauge with levels has a lasting place on the wall
+				measures = "metrics: [water_level], levels: {water_level: [90000000, 95000000, 99000000]}"
+			}
+			fmt.Fprintf(&stations, "- {id: %s, name: {vi: \"Trạm %d\"}, unit: \"9%04d\", lat: 22.4, lon: 104.0, %s}\n", centreStation(i), i+1, i%4+1, measures)
 		}
 		units := "- {code: \"15\", name: {vi: \"Tỉnh Thử\"}, kind: province, valid_from: 2025-07-01, lat: 22.0, lon: 104.3}\n"
 		for i := range 4 {
@@ -150,9 +155,10 @@ func startCentre(ctx context.Context) (*run, error) {
 			"units.yaml":    units,
 			"stations.yaml": stations.String(),
 			// No window, so that a row shows the value that was sent last.
-			"metrics.yaml": "- {id: rain, name: {vi: \"Lượng mưa\"}, unit: mm, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 1, every: 1s, valid_for: 1h, across: max}\n",
-			"mqtt.yaml":    "- {topic: \"bench/{station}/data\", format: json, time: ts, time_format: unix_ms, values: {rain: v}}\n",
-			"users.yaml":   "- {user: do, name: \"Đo\", role: leader, scope: \"15\", password: \"${IOC_DEMO_PASSWORD}\"}\n",
+			"metrics.yaml": "- {id: rain, name: {vi: \"Lượng mưa\"}, unit: mm, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 1, every: 1s, valid_for: 1h, across: max}\n" +
+				"- {id: water_level, name: {vi: \"Mực nước\"}, unit: m, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 2, every: 1s, valid_for: 1h, across: max}\n",
+			"mqtt.yaml":  "- {topic: \"bench/{station}/data\", format: json, time: ts, time_format: unix_ms, values: {rain: v, water_level: w}}\n",
+			"users.yaml": "- {user: do, name: \"Đo\", role: leader, scope: \"15\", password: \"${IOC_DEMO_PASSWORD}\"}\n",
 		}
 		for name, text := range files {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -216,7 +222,8 @@ func (l *load) next() int {
 const publishRate = 1000 // messages a second
 
 func (l *load) run(ctx context.Context, broker string) error {
-	client := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + broker).SetClientID("bench").SetMessageChannelDepth(10_000))
+	client := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + broker).SetClientID("bench").SetMessageChannelDepth(10_000).
+		SetConnectRetry(true).SetConnectRetryInterval(100 * time.Millisecond)) // the pages are open before the broker is
 	if token := client.Connect(); token.Wait() && token.Error() != nil {
 		return token.Error()
 	}
@@ -231,8 +238,12 @@ func (l *load) run(ctx context.Context, broker string) error {
 		case <-tick.C:
 		}
 		for want := int(time.Since(began).Seconds() * publishRate); sent < want; sent++ {
-			n := l.next()
-			client.Publish("bench/"+centreStation(sent%centreStations)+"/data", 1, false, fmt.Appendf(nil, `{"ts":%d,"v":%d}`, time.Now().UnixMilli(), n))
+			n, station := l.next(), sent%centreStations
+			field := "v"
+			if station == 0 {
+				field = "w"
+			}
+			client.Publish("bench/"+centreStation(station)+"/data", 1, false, fmt.Appendf(nil, `{"ts":%d,%q:%d}`, time.Now().UnixMilli(), field, n))
 		}
 	}
 }

@@ -60,9 +60,13 @@ func (d *disk) fill() error {
 		}
 		path := filepath.Join(d.dir, fmt.Sprintf("ballast-%d", len(d.ballast)))
 		d.ballast = append(d.ballast, path)
-		if err := allocate(path, size); err != nil && d.own {
-			// Somebody took the rest in between: it is as full as can be.
-			return nil
+		// The program takes some in between, and an allocation that fails takes
+		// nothing: so smaller pieces follow.
+		for err = allocate(path, size); err != nil && d.own && size > 64<<10; err = allocate(path, size) {
+			size /= 2
+		}
+		if err != nil && d.own {
+			return nil // it is as full as can be
 		} else if err != nil {
 			return fmt.Errorf("fill the disk: %w", err)
 		}

@@ -272,7 +272,7 @@ func (b *mosquitto) configure() error {
 	}
 	_, port, _ := net.SplitHostPort(b.addr)
 	text := "listener " + port + " 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location " + b.dir + "/\n" +
-		"autosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 0\nlog_type error\nlog_type warning\n"
+		"autosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\nlog_type error\nlog_type warning\n"
 	if os.Getuid() == 0 { // else it would become a user who may not write here
 		text += "user root\n"
 	}
