@@ -12,7 +12,7 @@ const (
 	hubClients   = 1000
 	hubTopics    = 3
 	hubBytes     = 1000
-	hubTicks     = 20
+	hubTicks     = 12
 	hubEvery     = 100 // ms
 	idleClients  = 5000
 	idleBytes    = 12 << 10 // goal for each
@@ -59,8 +59,10 @@ func hubDelivery(ctx context.Context, r *report) error {
 		sides[i] = side
 	}
 	var costs [2][]float64
-	for n := range rounds + 1 {
-		for i, side := range sides {
+	for n := range 2*rounds + 1 {
+		for k := range sides {
+			i := (n + k) % len(sides) // who goes first changes
+			side := sides[i]
 			cost, h, err := side.publish(hubTopics, hubBytes, hubTicks, hubEvery)
 			if err != nil {
 				return err
@@ -126,7 +128,7 @@ func hubStalled(ctx context.Context, r *report) error {
 		return err
 	}
 	var with, without []float64
-	for n := range 2*rounds + 1 {
+	for n := range rounds + 2 {
 		_, quiet, err := side.publish(1, 8*hubBytes, 25, 30)
 		if err != nil {
 			return err
