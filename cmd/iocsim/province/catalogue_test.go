@@ -88,8 +88,8 @@ func TestSaPaSeesItsUpstreamGaugeAndNoNeighbour(t *testing.T) {
 func TestLoadCatalogueRefusesWhatItDoesNotKnow(t *testing.T) {
 	folder := fstest.MapFS{}
 	names, err := fs.Glob(deploy.LaoCai, "*.yaml")
-	if err != nil || len(names) != 9 {
-		t.Fatalf("%d files (%v), want 9", len(names), err)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d files (%v)", len(names), err)
 	}
 	for _, name := range names {
 		raw, err := fs.ReadFile(deploy.LaoCai, name)
