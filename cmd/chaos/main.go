@@ -83,7 +83,7 @@ func run(ctx context.Context, o options, out io.Writer) (result, error) {
 		stations.stop(ctx)
 		return result{}, err
 	}
-	say("no more faults; %d readings so far; the stations hand in what is left", m.sent())
+	say("no more faults; %d readings so far; the stations hand in what is left", stations.readings())
 	if err := stations.stop(ctx); err != nil {
 		return result{}, err
 	}

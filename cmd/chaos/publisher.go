@@ -51,6 +51,7 @@ type publisher struct {
 	crash    chan time.Time
 	done     chan struct{}
 	messages atomic.Int64
+	readings atomic.Int64 // made so far, for progress
 	breaks   atomic.Int64
 	again    atomic.Int64
 	behind   atomic.Int64 // messages that are not acknowledged yet
@@ -151,6 +152,9 @@ func (all *publishers) total(of func(*publisher) int64) (n int64) {
 func (all *publishers) messages() int64 {
 	return all.total(func(p *publisher) int64 { return p.messages.Load() })
 }
+func (all *publishers) readings() int64 {
+	return all.total(func(p *publisher) int64 { return p.readings.Load() })
+}
 func (all *publishers) breaks() int64 {
 	return all.total(func(p *publisher) int64 { return p.breaks.Load() })
 }
@@ -216,6 +220,7 @@ func (p *publisher) observe(now time.Time) {
 		s := &p.m.series[id]
 		i := item{series: id, n: int32(len(s.revisions))}
 		s.revisions = append(s.revisions, 0)
+		p.readings.Add(1)
 		p.post(i, now.Add(p.delay()))
 		if p.rand.IntN(100) < 2 { // a correction, which may overtake what it corrects
 			i.revision = uint8(1 + p.rand.IntN(3))
