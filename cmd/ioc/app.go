@@ -37,7 +37,8 @@ type app struct {
 	base    *metrics.Catalogue
 	adopted map[string]metrics.Station
 
-	lost     chan lost // gaps of the journal, for an alarm
+	up       atomic.Bool // every part is started
+	lost     chan lost   // gaps of the journal, for an alarm
 	folder   *folder
 	journal  *journal.Journal
 	door     *ingest.Door
@@ -87,6 +88,7 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal cont
 			return a, err
 		}
 	}
+	a.up.Store(true)
 	return a, nil
 }
 

@@ -89,9 +89,10 @@ func (a *app) health() dashboard.Health {
 // that.
 func (a *app) ready(w http.ResponseWriter, _ *http.Request) {
 	h := a.health()
-	state := map[string]any{"taking": h.Held == "", "why": h.Held, "store": h.StoreUp, "store_lag_ms": h.StoreLag.Milliseconds(), "sources": a.sources.state()}
+	taking := a.up.Load() && h.Held == ""
+	state := map[string]any{"taking": taking, "why": h.Held, "store": h.StoreUp, "store_lag_ms": h.StoreLag.Milliseconds(), "sources": a.sources.state()}
 	w.Header().Set("Content-Type", "application/json")
-	if h.Held != "" {
+	if !taking {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(state)

@@ -16,7 +16,8 @@ import (
 const maxSlots = 64
 
 // Config of one broker. A broker keeps what was not acknowledged, as far as its
-// own settings go: with Mosquitto set max_inflight_messages to 0 and
+// own settings go: with Mosquitto set max_inflight_messages to 1000 (with no bound
+// the answers to a new subscription and to pings wait behind a large backlog) and
 // max_queued_messages as high as its memory allows, since a message stays in
 // flight until it is on disk here, and autosave_interval to 1.
 type Config struct {

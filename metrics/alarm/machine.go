@@ -66,6 +66,9 @@ func (m *Machine) Judge(c *metrics.Catalogue, v Values, now metrics.Millis) []Ac
 			subject := Subject{Rule: r.ID, Station: id, Unit: st.Unit, Metric: r.Metric, Place: place(c, st), Exercise: exercise}
 			levels := st.Levels[r.Metric]
 			severity := r.judge(value, levels)
+			if severity == Calm && m.idle(open, r, subject) {
+				continue // the usual case: no text needs to be made for it
+			}
 			text := fill(r.Text, subject.Place, format(value, metric.Decimals), levelName(levels, value))
 			acts = m.step(acts, open, r, subject, severity, value, 0, text, now)
 		}
@@ -109,6 +112,14 @@ func (m *Machine) judgeSilence(acts []Act, open map[string]Alarm, c *metrics.Cat
 		acts = m.step(acts, open, r, subject, r.judge(float64(n), nil), float64(n), n, text, now)
 	}
 	return acts
+}
+
+// idle reports whether a rule has nothing open and nothing coming about a
+// subject.
+func (m *Machine) idle(open map[string]Alarm, r *Rule, s Subject) bool {
+	key := r.ID + "|" + s.Station
+	_, isOpen := open[key]
+	return !isOpen && m.keys[key] == nil
 }
 
 // step moves one key's machine. Worse comes after Hold, better after
