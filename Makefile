@@ -70,11 +70,13 @@ tidy-check: ## go.mod and the lock file name what is used
 check: lint tidy-check test ## what must pass before a commit is shared
 
 bench: web ## figures with both sides in one run; PART=streams|ingest|store|hub|page|e2e|alarms|access, or all
-	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/ioc ./cmd/iocsim
 	@$(GO) run ./cmd/bench $(PART)
 
 chaos: web ## kill everything at random under load, then count by identity
 	@$(GO) run ./cmd/chaos $(ARGS)
+
+soak: ## 10,000 connections of a flapping camera leave nothing behind
+	$(GO) test ./streams/rtsp -count 1 -timeout 60m -run Churn -args -churn 10000
 
 cover: web ## test coverage by package
 	$(GO) test -cover ./...

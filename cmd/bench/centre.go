@@ -24,18 +24,28 @@ import (
 // benchPassword of the one user.
 const benchPassword = "do-do-tre"
 
+// programDir holds the built product until removeProgram.
+var programDir string
+
 // program is the product, built once for all parts.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return "", err
 	}
+	programDir = dir
 	path := filepath.Join(dir, "ioc")
 	if out, err := exec.Command("go", "build", "-o", path, "vonglau/cmd/ioc").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
 })
+
+func removeProgram() {
+	if programDir != "" {
+		_ = os.RemoveAll(programDir)
+	}
+}
 
 // run is a running program in a folder of its own.
 type run struct {

@@ -27,7 +27,7 @@ func delegated(pattern string) part {
 			if len(names) == 0 {
 				continue
 			}
-			n, err := r.pass(ctx, dir, names)
+			n, err := r.pass(ctx, dir, "-run", "^$", "-bench", "^("+strings.Join(names, "|")+")$", "-benchtime", "1x", "-timeout", "20m", ".")
 			figures += n
 			if err != nil {
 				faults = append(faults, err)
@@ -57,9 +57,19 @@ func benchmarks(dir string) (names []string) {
 	return names
 }
 
-// pass runs benchmarks once each and hands their figure lines on.
-func (r *report) pass(ctx context.Context, dir string, names []string) (figures int, err error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^("+strings.Join(names, "|")+")$", "-benchtime", "1x", ".")
+// streamsPart runs the figures of the cameras. They are a test behind a build
+// tag, since they start servers of their own and take minutes.
+func streamsPart(ctx context.Context, r *report) error {
+	figures, err := r.pass(ctx, ".", "-tags", "figures", "-count", "1", "-timeout", "10m", "-v", "-run", "^TestFigures", "vonglau/streams")
+	if err == nil && figures == 0 {
+		return errors.New("no figure of vonglau/streams was printed")
+	}
+	return err
+}
+
+// pass runs go test in a folder and hands its figure lines on.
+func (r *report) pass(ctx context.Context, dir string, args ...string) (figures int, err error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test"}, args...)...)
 	cmd.Dir = dir
 	out, err := cmd.StdoutPipe()
 	if err != nil {

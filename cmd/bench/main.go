@@ -30,7 +30,7 @@ type part func(ctx context.Context, r *report) error
 // parts by name, in the order of "all".
 var parts = map[string]part{
 	"hub": hubPart, "e2e": e2ePart, "page": pagePart, "demo": demoPart, "alarms": alarmsPart, "access": accessPart,
-	"streams": delegated("./streams/..."), "ingest": delegated("./ingest/..."), "store": delegated("./metrics/clickhouse/..."),
+	"streams": streamsPart, "ingest": delegated("./ingest/..."), "store": delegated("./metrics/clickhouse/..."),
 }
 
 func main() {
@@ -60,6 +60,7 @@ func main() {
 			r.short++
 		}
 	}
+	removeProgram()
 	if r.short > 0 || ctx.Err() != nil {
 		stop()
 		os.Exit(1)
