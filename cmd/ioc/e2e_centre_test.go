@@ -42,6 +42,7 @@ type centre struct {
 	exe  string
 	env  map[string]string
 	http *http.Client // signed in as whoever signed in last
+	file string       // the configuration; configFile unless a test has its own
 
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when cmd has been waited for
@@ -51,7 +52,7 @@ type centre struct {
 // newCentre prepares an installation with the given environment on top.
 func newCentre(t *testing.T, exe string, env map[string]string) *centre {
 	t.Helper()
-	c := &centre{t: t, exe: exe, log: &output{}, env: map[string]string{
+	c := &centre{t: t, exe: exe, log: &output{}, file: configFile, env: map[string]string{
 		"E2E_DATA": filepath.Join(t.TempDir(), "data"), "E2E_HTTP": freeAddress(t), "E2E_TELEMETRY": freeAddress(t),
 		"E2E_MQTT": nobody, "E2E_RTSP": nobody, "E2E_KPI": nobody, "E2E_KPI_TOKEN": "ma-truy-cap-thu",
 		"E2E_RTSP_USER": "giamsat", "E2E_RTSP_PASSWORD": "hinh-anh-dung", "E2E_RTSP_WRONG": "hinh-anh-sai-roi",
@@ -134,7 +135,7 @@ const configFile = "testdata/e2e/ioc.yaml"
 // start runs `ioc serve` and waits until it is ready.
 func (c *centre) start() {
 	c.t.Helper()
-	cmd := c.command("serve", "-config", configFile)
+	cmd := c.command("serve", "-config", c.file)
 	mark := c.log.len()
 	cmd.Stderr, cmd.Stdout = c.log, c.log
 	if err := cmd.Start(); err != nil {

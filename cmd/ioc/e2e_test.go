@@ -13,7 +13,7 @@ import (
 )
 
 // TestEndToEnd runs the product as it is delivered against programs that are not
-// ours: Mosquitto, GStreamer's RTSP server, Chromium. Its three parts are
+// ours: Mosquitto, GStreamer's RTSP server, Chromium. Its parts are
 // installations of their own and run side by side.
 func TestEndToEnd(t *testing.T) {
 	if !web.Built() {
@@ -23,6 +23,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("Wall", func(t *testing.T) { testWall(t, exe) })
 	t.Run("Kills", func(t *testing.T) { testKills(t, exe) })
 	t.Run("Start", func(t *testing.T) { testStart(t, exe) })
+	t.Run("ExternalDatabase", func(t *testing.T) { testExternalDatabase(t, exe) })
 }
 
 // rainValidFor is the catalogue's valid_for of rain.

@@ -36,7 +36,7 @@ func openFolder(dir string) (*folder, error) {
 		return nil, err
 	}
 	f := &folder{dir: dir, lock: lock}
-	if err := f.checkSpace(); err != nil {
+	if err := checkSpace(dir, leastFree); err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -67,13 +67,14 @@ func lockFolder(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-func (f *folder) checkSpace() error {
+// checkSpace refuses a disk with less than the given free bytes.
+func checkSpace(dir string, least int64) error {
 	var st syscall.Statfs_t
-	if err := syscall.Statfs(f.dir, &st); err != nil {
+	if err := syscall.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("the data folder's disk cannot be asked for its free space: %w", err)
 	}
-	if free := int64(st.Bavail) * int64(st.Bsize); free < leastFree {
-		return fmt.Errorf("the disk of the data folder %s is full: %d MiB free, %d MiB are needed; make room or name another folder", f.dir, free>>20, int64(leastFree)>>20)
+	if free := int64(st.Bavail) * int64(st.Bsize); free < least {
+		return fmt.Errorf("the disk of the data folder %s is full: %d MiB free, %d MiB are needed; make room or name another folder", dir, free>>20, least>>20)
 	}
 	return nil
 }
