@@ -30,10 +30,6 @@ type alarms struct {
 	moved   chan struct{} // closed and replaced when applied moves
 }
 
-// silenceGrace is how long after a start nobody counts as silent: the stations'
-// next turn has not come yet.
-const silenceGrace = 60 * time.Second
-
 func (a *app) startAlarms(ctx context.Context) error {
 	producer, err := a.journal.Producer(ctx, journal.Events, a.cfg.Name)
 	if err != nil {
@@ -165,17 +161,21 @@ func (s *alarms) values(now time.Time) alarm.Values {
 			w, _ := metrics.WindowByName(window)
 			return s.a.live.Window(key, w, at).V, false, true
 		},
+		// After a start a station's next turn has not come yet: nobody is silent
+		// before the program has listened for as long as the station's values hold.
 		Silent: func(station string) bool {
-			if now.Sub(s.began) < silenceGrace {
-				return false
-			}
-			st, ok := s.a.current().Station(station)
+			c := s.a.current()
+			st, ok := c.Station(station)
 			if !ok {
 				return false
 			}
 			heard := false
-			for _, metric := range st.Metrics {
-				latest, ok := s.a.live.Latest(live.Key{Station: station, Metric: metric}, at)
+			for _, id := range st.Metrics {
+				m, ok := c.Metric(id)
+				if ok && now.Sub(s.began) < m.ValidFor {
+					return false
+				}
+				latest, ok := s.a.live.Latest(live.Key{Station: station, Metric: id}, at)
 				if ok && !latest.Stale {
 					return false
 				}
