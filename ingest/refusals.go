@@ -32,7 +32,7 @@ type Refused struct {
 // at them: in memory, and in a log that forgets its oldest. Safe for concurrent
 // use.
 type Refusals struct {
-	// Append writes a record to the log; nil keeps refusals in memory only.
+	// append writes a record to the log; nil keeps refusals in memory only.
 	append func(ctx context.Context, record []byte) (uint64, error)
 	log    *slog.Logger
 	tel    *telemetry

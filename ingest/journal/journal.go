@@ -87,8 +87,7 @@ type Journal struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 
-	restarting sync.Mutex   // serialises restarts of the engine
-	healthy    atomic.Int64 // unix ms of the last durable append
+	restarting sync.Mutex // serialises restarts of the engine
 	held       atomic.Pointer[string]
 
 	incarnation map[Log]string // immutable after Open

@@ -76,7 +76,6 @@ func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
 		seq, cause, err := p.try(ctx, msg)
 		if err == nil {
 			p.last = seq
-			p.j.healthy.Store(time.Now().UnixMilli())
 			p.j.hold("")
 			p.j.tel.appended.WithLabelValues(string(p.log)).Inc()
 			p.j.tel.bytes.Add(float64(len(data)))
