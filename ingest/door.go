@@ -53,6 +53,8 @@ type Door struct {
 	log  *slog.Logger
 	tel  *telemetry
 
+	arrivals arrivals
+
 	mu      sync.Mutex // guards all below
 	pending batch
 	space   chan struct{} // closed when pending was taken away
@@ -134,6 +136,9 @@ func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis) 
 			d.refuse(m, refusal)
 			continue
 		}
+		if !dated {
+			r.ObservedAt = d.arrivals.date(&r, now)
+		}
 		good = append(good, r)
 	}
 	return good
@@ -199,6 +204,7 @@ func (d *Door) Take(ctx context.Context, source string, readings []metrics.Readi
 	c, now := d.opts.Catalogue(), metrics.MillisOf(d.opts.Now())
 	good := make([]metrics.Reading, 0, len(readings))
 	for i, r := range readings {
+		dated := r.ObservedAt != 0
 		if refusal := validate(c, &r, now); refusal != nil {
 			if refusal.Reason == metrics.UnknownStation {
 				d.opts.Devices.saw(r, source, now)
@@ -206,6 +212,9 @@ func (d *Door) Take(ctx context.Context, source string, readings []metrics.Readi
 			d.opts.Refusals.Add(source, r.Station, nil, refusal)
 			refused = append(refused, Indexed{i, refusal})
 			continue
+		}
+		if !dated {
+			r.ObservedAt = d.arrivals.date(&r, now)
 		}
 		good = append(good, r)
 	}

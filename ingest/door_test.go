@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -207,6 +208,32 @@ func TestRetainedWithoutTimeIsRefused(t *testing.T) {
 	<-settled
 	if h.refusals.Counts()["mqtt"][metrics.Undated] != 1 {
 		t.Errorf("%v", h.refusals.Counts())
+	}
+}
+
+// What a broker delivers at once after a pause are several readings, although
+// they have one time of arrival.
+func TestArrivalsOfOneMillisecondStayApart(t *testing.T) {
+	h := newHouse(t)
+	for _, v := range []string{"31.5", "12.6", "12.6"} {
+		h.send("lc/A/rain", v)
+	}
+	if _, _, err := h.door.Take(t.Context(), "http", []metrics.Reading{{Station: "A", Metric: "rain", Value: 4}}); err != nil {
+		t.Fatal(err)
+	}
+	at := metrics.MillisOf(now)
+	want := []metrics.Reading{
+		{Station: "A", Metric: "rain", ObservedAt: at, ReceivedAt: at, Value: 31.5},
+		{Station: "A", Metric: "rain", ObservedAt: at + 1, ReceivedAt: at, Value: 12.6},
+		{Station: "A", Metric: "rain", ObservedAt: at + 2, ReceivedAt: at, Value: 12.6},
+		{Station: "A", Metric: "rain", ObservedAt: at + 3, ReceivedAt: at, Value: 4},
+	}
+	if got := h.taken(); !slices.Equal(got, want) {
+		t.Fatalf("taken %+v", got)
+	}
+	h.send("tram/A", `{"ts":"`+now.Format(time.RFC3339)+`","mua":1}`) // its own time is its identity
+	if got := h.taken(); got[4].ObservedAt != at {
+		t.Errorf("a dated reading was moved: %+v", got[4])
 	}
 }
 
