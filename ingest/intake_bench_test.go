@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -215,10 +216,10 @@ func (c *bufferedConn) Write(p []byte) (int, error) {
 
 // pahoAlone is the limit: the client library with a buffered connection and
 // manual acknowledgement, and a handler that does nothing else.
-func pahoAlone(addr string) (stop func(), err error) {
+func pahoAlone(addr string, acked func()) (stop func(), err error) {
 	c := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + addr).SetClientID("limit").SetCleanSession(false).SetProtocolVersion(4).
 		SetAutoReconnect(false).SetAutoAckDisabled(true).SetOrderMatters(true).SetCustomOpenConnectionFn(newBufferedConn).
-		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { m.Ack() }))
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { m.Ack(); acked() }))
 	if t := c.Connect(); t.Wait() && t.Error() != nil {
 		return nil, t.Error()
 	}
@@ -236,6 +237,13 @@ func intake(addr string, offer func(context.Context, mqtt.Message) error) (stop 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = sources[0].Run(ctx) }()
+	for deadline := time.Now().Add(10 * time.Second); !sources[0].Up(); time.Sleep(time.Millisecond) { // between two looks
+		if time.Now().After(deadline) {
+			cancel()
+			<-done
+			return nil, errors.New("the broker does not take the subscription")
+		}
+	}
 	return func() { cancel(); <-done }, nil
 }
 
@@ -311,7 +319,7 @@ func BenchmarkIntake(b *testing.B) {
 				return door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
 			})
 		}},
-		{"limit", func() (func(), error) { return pahoAlone(addr) }},
+		{"limit", func() (func(), error) { return pahoAlone(addr, func() {}) }},
 		{"settled at once", func() (func(), error) {
 			return intake(addr, func(_ context.Context, m mqtt.Message) error { m.Settle(); return nil })
 		}},
