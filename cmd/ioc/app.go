@@ -137,6 +137,7 @@ const (
 	bucketWalls     = "walls"     // access.Wall by the hash of its token
 	bucketViews     = "views"     // of the analyst's desk, by user and id
 	bucketHandovers = "handovers" // by time
+	bucketMQTT      = "mqtt"      // mqtt.Session by program and client id
 )
 
 // adoptStations adds the stations that operators adopted to the catalogue, now

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"vonglau/ingest"
 	"vonglau/ingest/broker"
 	"vonglau/ingest/kpi"
 	"vonglau/ingest/mqtt"
+	"vonglau/ingest/sparkplug"
 	"vonglau/metrics"
 )
 
@@ -28,20 +30,31 @@ func (a *app) startSources(ctx context.Context) error {
 	for i, d := range a.cfg.Decoders {
 		filters[i] = d.Filter()
 	}
-	all, err := mqtt.New(a.cfg.MQTT, filters, func(ctx context.Context, m mqtt.Message) error {
+	toDoor := func(ctx context.Context, m mqtt.Message) error {
 		return a.door.Offer(ctx, ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
-	}, a.log, a.reg)
+	}
+	all, err := mqtt.New(a.cfg.MQTT, filters, toDoor, a.log, a.reg)
 	if err != nil {
 		return err
 	}
-	a.sources.mqtt = all
-	for _, source := range all {
+	toHost, nodes, err := a.newSparkplug()
+	if err != nil {
+		return err
+	}
+	a.sources.mqtt = append(all, nodes...)
+	err = a.startSessions(ctx, func(s mqtt.Session) func(context.Context, mqtt.Message) error {
+		if toHost != nil && slices.Contains(s.Filters, sparkplug.Filter) {
+			return toHost
+		}
+		return toDoor
+	})
+	if err != nil {
+		return err
+	}
+	for _, source := range a.sources.mqtt {
 		a.stops.start("mqtt", a.fatal, func(ctx context.Context) error {
 			return again(ctx, a.log.With("component", "mqtt"), source.Run)
 		})
-	}
-	if err := a.startSparkplug(); err != nil {
-		return err
 	}
 	if a.cfg.Broker != nil {
 		life, end := context.WithCancelCause(context.Background())

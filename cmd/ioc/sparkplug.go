@@ -9,12 +9,12 @@ import (
 	"vonglau/metrics"
 )
 
-// startSparkplug joins a Sparkplug host to the door, the live values and its
-// broker.
-func (a *app) startSparkplug() error {
+// newSparkplug joins a Sparkplug host to the door, the live values and its
+// broker. Without one in the configuration it returns nothing.
+func (a *app) newSparkplug() (handle func(context.Context, mqtt.Message) error, nodes []*mqtt.Source, err error) {
 	cfg := a.cfg.Sparkplug
 	if cfg == nil {
-		return nil
+		return nil, nil, nil
 	}
 	var source *mqtt.Source
 	asMessage := func(m sparkplug.Message) ingest.Message {
@@ -34,16 +34,13 @@ func (a *app) startSparkplug() error {
 		},
 		Log: a.log, Registerer: a.reg,
 	})
-	all, err := mqtt.New([]mqtt.Config{cfg.MQTT}, []string{sparkplug.Filter}, func(ctx context.Context, m mqtt.Message) error {
+	handle = func(ctx context.Context, m mqtt.Message) error {
 		return host.Handle(ctx, sparkplug.Message{Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle})
-	}, a.log, nil) // the instruments of the other brokers' sources would be there twice
-	if err != nil {
-		return err
 	}
-	source = all[0]
-	a.sources.mqtt = append(a.sources.mqtt, source)
-	a.stops.start("sparkplug", a.fatal, func(ctx context.Context) error {
-		return again(ctx, a.log.With("component", "sparkplug"), source.Run)
-	})
-	return nil
+	nodes, err = mqtt.New([]mqtt.Config{cfg.MQTT}, []string{sparkplug.Filter}, handle, a.log, nil) // the instruments of the other brokers' sources would be there twice
+	if err != nil {
+		return nil, nil, err
+	}
+	source = nodes[0]
+	return handle, nodes, nil
 }

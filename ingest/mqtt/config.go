@@ -31,8 +31,7 @@ type Config struct {
 	Shared string `yaml:"shared"`
 	// Slots are the connections of this program, default 1. More than one needs
 	// Shared. Each has a lasting session under its client id, "ID-0", "ID-1", …;
-	// a slot that is taken away leaves its session at the broker, to be removed
-	// there once it is empty.
+	// the session of a slot that is taken away is emptied with Drain.
 	Slots    int    `yaml:"slots"`
 	CAFile   string `yaml:"ca_file"` // PEM; empty: the system's
 	CertFile string `yaml:"cert_file"`

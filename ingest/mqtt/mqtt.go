@@ -44,6 +44,9 @@ type Source struct {
 	broker  *url.URL
 	id      string
 	filters map[string]byte
+	former  []string // filters of earlier configurations, to be left
+	left    func()   // they are
+	clean   bool     // the broker is to forget the session
 	// offer takes a message or waits while its queue is full; an error means
 	// that it did not take it.
 	offer func(context.Context, Message) error
@@ -89,6 +92,22 @@ func (s *Source) Up() bool { return s.up.Load() }
 // ends. It always makes a new client, so a hung one cannot outlive its
 // connection; the session lives on at the broker under the client id.
 func (s *Source) Run(ctx context.Context) error {
+	return s.attempt(ctx, func(ctx context.Context, client paho.Client) error {
+		if err := s.subscribe(ctx, client); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+		s.up.Store(true)
+		s.tel.up.Inc()
+		s.tel.connects.Inc()
+		defer func() { s.up.Store(false); s.tel.up.Dec() }()
+		s.log.Info("connected")
+		<-ctx.Done()
+		return s.ended(context.Cause(ctx))
+	})
+}
+
+// attempt connects, leaves former subscriptions and does what is asked.
+func (s *Source) attempt(ctx context.Context, do func(context.Context, paho.Client) error) error {
 	config, err := s.cfg.tls()
 	if err != nil {
 		return err
@@ -101,16 +120,13 @@ func (s *Source) Run(ctx context.Context) error {
 		return fmt.Errorf("connect: %w", s.explain(err))
 	}
 	defer client.Disconnect(250)
-	if err := s.subscribe(ctx, client); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+	if len(s.former) > 0 {
+		if err := wait(ctx, client.Unsubscribe(s.former...)); err != nil {
+			return fmt.Errorf("unsubscribe: %w", err)
+		}
+		s.left()
 	}
-	s.up.Store(true)
-	s.tel.up.Inc()
-	s.tel.connects.Inc()
-	defer func() { s.up.Store(false); s.tel.up.Dec() }()
-	s.log.Info("connected")
-	<-ctx.Done()
-	return s.ended(context.Cause(ctx))
+	return do(ctx, client)
 }
 
 // ended adds to the end of a connection what an operator would not guess: that
@@ -171,7 +187,7 @@ func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, conf
 		SetClientID(s.id).
 		SetUsername(s.cfg.Username).
 		SetPassword(s.cfg.Password).
-		SetCleanSession(false).
+		SetCleanSession(s.clean).
 		SetProtocolVersion(4).
 		SetAutoReconnect(false). // the supervisor starts a new attempt
 		SetAutoAckDisabled(true).

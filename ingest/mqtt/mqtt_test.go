@@ -7,10 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"vonglau/ingest/mqtt"
 )
@@ -85,6 +89,94 @@ func TestSharedSlots(t *testing.T) {
 	until(t, "all messages are there", func() bool { return s.distinct() == 300 })
 	if s.count() != 300 {
 		t.Errorf("%d deliveries of 300 messages", s.count())
+	}
+}
+
+// What a slot that was taken away has left at the broker is fetched, and the
+// session ends; what comes later goes to the other slots only.
+func TestRetiredSlotIsDrained(t *testing.T) {
+	broker := startMosquitto(t)
+	cfg := mqtt.Config{Broker: "tcp://" + broker.addr, ClientID: "ioc", Shared: "centre", Slots: 2}
+	var s sink
+	s.hold = func(int) bool { return true } // nothing is settled: all of it stays in the two sessions
+	ctx, cancel := context.WithCancel(context.Background())
+	sources, err := mqtt.New([]mqtt.Config{cfg}, []string{"lc/+/rain"}, s.offer, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for _, source := range sources {
+		all.Go(func() { _ = source.Run(ctx) })
+	}
+	for _, source := range sources {
+		until(t, "the slots are connected", source.Up)
+	}
+	pub := publisher(t, broker.addr)
+	publish(t, pub, 1, 0, 300)
+	until(t, "all messages are there", func() bool { return s.distinct() == 300 })
+	cancel()
+	all.Wait()
+
+	s.reset(nil)
+	cfg.Slots = 1
+	run(t, cfg, s.offer)
+	retired := sources[1].Session()
+	if retired.ClientID != "ioc-1" || !slices.Equal(retired.Filters, []string{"$share/centre/lc/+/rain"}) {
+		t.Fatalf("%+v", retired)
+	}
+	if err := mqtt.Drain(t.Context(), cfg, retired, s.offer, slog.New(slog.NewTextHandler(t.Output(), nil))); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "what both had left is there", func() bool { return s.distinct() == 300 })
+	publish(t, pub, 1, 300, 400)
+	until(t, "what came later is there", func() bool { return s.distinct() == 400 })
+	again := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + broker.addr).SetClientID("ioc-1").SetCleanSession(false))
+	token := again.Connect()
+	if !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	defer again.Disconnect(0)
+	if token.(*paho.ConnectToken).SessionPresent() {
+		t.Error("the broker still keeps the retired session")
+	}
+}
+
+// A filter that was taken out of the configuration brings nothing more, although
+// the session lasts.
+func TestFormerFiltersAreLeft(t *testing.T) {
+	broker := startMosquitto(t)
+	cfg := mqtt.Config{Broker: "tcp://" + broker.addr, ClientID: "ioc"}
+	var s sink
+	connect := func(filters []string, former []string) (stop func()) {
+		sources, err := mqtt.New([]mqtt.Config{cfg}, filters, s.offer, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		left := make(chan struct{}, 1)
+		if former != nil {
+			sources[0].Leave(former, func() { left <- struct{}{} })
+		}
+		var all sync.WaitGroup
+		all.Go(func() { _ = sources[0].Run(ctx) })
+		until(t, "the source is connected", sources[0].Up)
+		if former != nil {
+			<-left
+		}
+		return func() { cancel(); all.Wait() }
+	}
+	connect([]string{"lc/+/rain", "old/#"}, nil)()
+	stop := connect([]string{"lc/+/rain"}, []string{"old/#"})
+	defer stop()
+	pub := publisher(t, broker.addr)
+	for _, topic := range []string{"old/x", "lc/A/rain"} { // in order, so the second tells that the first would be here
+		if token := pub.Publish(topic, 1, false, topic); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+			t.Fatal(token.Error())
+		}
+	}
+	until(t, "a message comes", func() bool { return s.count() > 0 })
+	if s.byBody["old/x"] != 0 {
+		t.Error("the filter that was taken out still brings messages")
 	}
 }
 
