@@ -22,6 +22,30 @@ type Camera struct {
 	Recorder string `yaml:"recorder" json:"recorder,omitempty"`
 	// Off are the planned hours without a picture.
 	Off []OffHours `yaml:"off" json:"off,omitempty"`
+	// Analytics are the counts that are read from the camera's own analytics: its
+	// ONVIF metadata track. Without any the track is not asked for.
+	Analytics []Tally `yaml:"analytics" json:"-"`
+}
+
+// TallyOf says what a Tally counts.
+type TallyOf string
+
+// What a camera's metadata can tell.
+const (
+	TallyObjects   TallyOf = "objects"   // objects in the picture, the most at once since the reading before: kind gauge
+	TallyCrossings TallyOf = "crossings" // objects that crossed a line since the reading before: kind total
+	TallyCounter   TallyOf = "counter"   // the camera's own running count: kind counter or gauge
+)
+
+// Tally is one count of a camera's ONVIF metadata and the metric that it becomes,
+// on the camera's own station.
+type Tally struct {
+	Metric  string   `yaml:"metric"`
+	Of      TallyOf  `yaml:"of"`
+	Classes []string `yaml:"classes"` // as the camera names them: Vehicle, Car, Human; empty: every object
+	Line    string   `yaml:"line"`    // the camera's name of the rule; empty: every line; a counter needs one
+	Topic   string   `yaml:"topic"`   // of the event, without prefixes; empty: ONVIF's own
+	Item    string   `yaml:"item"`    // counter: name of the value; empty: Count
 }
 
 // OffHours is a daily span of civil time in which a camera is expected to be

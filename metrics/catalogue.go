@@ -256,6 +256,7 @@ func (c *Catalogue) addCameras(at faultAt) {
 				fault("off", "%q to %q is not a span like 22:00 to 05:00", off.From, off.To)
 			}
 		}
+		c.checkAnalytics(cam.Analytics, fault)
 		checkPlace(cam.Lat, cam.Lon, fault)
 		if _, twice := c.cameras[cam.ID]; twice {
 			fault("id", "camera %q is there twice", cam.ID)

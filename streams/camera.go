@@ -49,7 +49,7 @@ func (c *camera) sameAccess(o metrics.Camera) bool {
 	defer c.mu.Unlock()
 	e := c.entry
 	return e.URL == o.URL && e.SubURL == o.SubURL && e.Transport == o.Transport &&
-		e.Username == o.Username && e.Password == o.Password
+		e.Username == o.Username && e.Password == o.Password && (len(e.Analytics) > 0) == (len(o.Analytics) > 0)
 }
 
 func (c *camera) update(entry metrics.Camera) {
@@ -162,6 +162,11 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 			}
 			if c.cfg.OnUnit != nil {
 				c.cfg.OnUnit(entry.ID, u)
+			}
+		},
+		OnMetadata: func(doc []byte, refusal *metrics.Refusal) {
+			if c.cfg.OnMetadata != nil {
+				c.cfg.OnMetadata(entry.ID, doc, refusal)
 			}
 		},
 	})

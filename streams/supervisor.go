@@ -29,6 +29,9 @@ type Config struct {
 	// reader and must not block.
 	OnFormat func(camera string, f Format)
 	OnUnit   func(camera string, u AccessUnit)
+	// OnMetadata passes on what the metadata tracks of cameras with Analytics say;
+	// see Sink.
+	OnMetadata func(camera string, doc []byte, refusal *metrics.Refusal)
 
 	Logger     *slog.Logger          // default: discard
 	Registerer prometheus.Registerer // may be nil

@@ -3,6 +3,8 @@ package streams
 import (
 	"bytes"
 	"time"
+
+	"vonglau/metrics"
 )
 
 // Codec of a camera's video.
@@ -51,4 +53,8 @@ type Sink struct {
 	OnPlaying func()
 	OnFormat  func(Format)
 	OnUnit    func(AccessUnit)
+	// OnMetadata takes a document of the camera's metadata track, which is the
+	// taker's from then on, or the reason why there is none. It may run beside the
+	// others, but not beside itself.
+	OnMetadata func(doc []byte, refusal *metrics.Refusal)
 }

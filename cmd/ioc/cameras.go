@@ -9,6 +9,7 @@ import (
 	"vonglau/dashboard"
 	"vonglau/metrics"
 	"vonglau/streams"
+	"vonglau/streams/onvif"
 	"vonglau/streams/rtsp"
 	"vonglau/streams/video"
 )
@@ -23,6 +24,7 @@ type cameras struct {
 
 	supervisor *streams.Supervisor
 	video      *video.Hub
+	counter    *onvif.Counter // of what the cameras' own analytics say
 }
 
 func (a *app) startCameras(context.Context) error {
@@ -46,11 +48,21 @@ func (a *app) startCameras(context.Context) error {
 		return err
 	}
 	a.stops.start("camera readings", a.fatal, c.run)
+	c.counter = onvif.New(onvif.Config{
+		OnReadings: func(ctx context.Context, readings []metrics.Reading) {
+			if err := c.door(ctx, readings); err != nil && ctx.Err() == nil {
+				c.log.Warn("counts of cameras were not taken", "error", err)
+			}
+		},
+		OnRefused:  func(id string, doc []byte, r *metrics.Refusal) { a.refusals.Add("camera", id, doc, r) },
+		Registerer: a.reg,
+	})
+	a.stops.start("camera counts", a.fatal, c.counter.Run)
 	client := rtsp.New(rtsp.Config{Registerer: a.reg})
 	c.supervisor = streams.NewSupervisor(streams.Config{
 		Attempt:  client.Run,
 		OnStatus: func(s streams.Status) { c.take(s); a.video.State(s) },
-		OnFormat: a.video.Format, OnUnit: a.video.Unit,
+		OnFormat: a.video.Format, OnUnit: a.video.Unit, OnMetadata: c.counter.Take,
 		Logger: a.log, Registerer: a.reg,
 	})
 	a.stops.add("cameras", func(context.Context) error { c.supervisor.Stop(); return nil })
@@ -68,6 +80,7 @@ func (c *cameras) set(list []metrics.Camera) {
 		ids[i] = list[i].ID
 	}
 	c.video.Set(ids)
+	c.counter.Set(list)
 	c.supervisor.Set(list)
 }
 

@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"streams":                     {"metrics"},
 	"streams/rtsp":                {"streams", "metrics"},
 	"streams/video":               {"streams", "metrics"},
+	"streams/onvif":               {"metrics"},
 	"dashboard":                   {"metrics*", "dashboard/access", "dashboard/hub", "dashboard/screen", "streams/video"},
 	"dashboard/access":            {"metrics"},
 	"dashboard/hub":               nil,

@@ -16,7 +16,8 @@ import (
 const MaxSize = 256 << 10
 
 // Mapping says how the messages of one topic pattern become readings. A topic
-// pattern is an MQTT filter in which {station} and {metric} name a level.
+// pattern is an MQTT filter in which {station} and {metric} name a level; {camera}
+// in place of {station} names a camera of the catalogue.
 //
 // With Rows, one payload holds many readings: Rows is the path of an array, the
 // other paths are relative to one element of it, and a path that starts with
@@ -26,7 +27,8 @@ type Mapping struct {
 	Format     string           `yaml:"format"`      // plain, json, senml or senml-cbor
 	Rows       string           `yaml:"rows"`        // json: path of an array of readings; "$": the document itself
 	Name       string           `yaml:"name"`        // senml: pattern of names, "{station}:{metric}"
-	Station    string           `yaml:"station"`     // json: path of the station id, when the topic does not name it
+	Station    string           `yaml:"station"`     // when the topic does not name it: json: path of the station id; plain: the id
+	Metric     string           `yaml:"metric"`      // plain: metric id, when the topic does not name it
 	Time       string           `yaml:"time"`        // json: path of the observation time; without it the arrival counts
 	TimeFormat string           `yaml:"time_format"` // rfc3339 (default), unix_s, unix_ms, unix_us, unix_ns, civil or a pattern
 	Revision   string           `yaml:"revision"`    // json: path
@@ -55,7 +57,8 @@ func (v *Value) UnmarshalYAML(decode func(any) error) error {
 // Decoder is a compiled Mapping. It is immutable and safe for concurrent use.
 type Decoder struct {
 	levels  []string // of the topic pattern
-	station int      // level of {station}, -1: none
+	station int      // level of {station} or {camera}, -1: none
+	camera  bool     // it is {camera}
 	metric  int      // level of {metric}, -1: none
 	decode  decodeFunc
 }
@@ -71,14 +74,17 @@ func (m Mapping) Compile(unitOf UnitOf) (*Decoder, error) {
 	d := &Decoder{levels: strings.Split(m.Topic, "/"), station: -1, metric: -1}
 	for i, level := range d.levels {
 		switch {
-		case level == "{station}":
-			d.station = i
+		case level == "{station}", level == "{camera}":
+			if d.station >= 0 {
+				return nil, fmt.Errorf("topic: two levels of %q name a station", m.Topic)
+			}
+			d.station, d.camera = i, level == "{camera}"
 		case level == "{metric}":
 			d.metric = i
 		case level == "#" && i != len(d.levels)-1:
 			return nil, fmt.Errorf("topic: # must be the last level of %q", m.Topic)
 		case level != "+" && level != "#" && strings.ContainsAny(level, "+#{}"):
-			return nil, fmt.Errorf("topic: level %q of %q is neither plain nor +, #, {station} or {metric}", level, m.Topic)
+			return nil, fmt.Errorf("topic: level %q of %q is neither plain nor +, #, {station}, {camera} or {metric}", level, m.Topic)
 		}
 	}
 	if err := m.misplaced(); err != nil {
@@ -90,10 +96,24 @@ func (m Mapping) Compile(unitOf UnitOf) (*Decoder, error) {
 	}
 	switch m.Format {
 	case "plain":
-		if d.station < 0 || d.metric < 0 {
-			return nil, fmt.Errorf("topic: format plain needs {station} and {metric} in %q", m.Topic)
+		if (d.station < 0) == (m.Station == "") {
+			return nil, fmt.Errorf("topic: format plain needs {station} or {camera} in %q, or the key station", m.Topic)
 		}
-		d.decode = plain(m.Unit, unitOf)
+		if (d.metric < 0) == (m.Metric == "") {
+			return nil, fmt.Errorf("topic: format plain needs {metric} in %q, or the key metric", m.Topic)
+		}
+		if m.Metric != "" && unitOf != nil {
+			to, known := unitOf(m.Metric)
+			if !known {
+				return nil, fmt.Errorf("metric: %q is not in the catalogue", m.Metric)
+			}
+			if m.Unit != "" {
+				if _, err := convert(m.Unit, to); err != nil {
+					return nil, fmt.Errorf("unit: metric %q: %w", m.Metric, err)
+				}
+			}
+		}
+		d.decode = plain(m, unitOf)
 	case "json":
 		if d.station < 0 && m.Station == "" {
 			return nil, fmt.Errorf("station: neither {station} in the topic nor a path says which station it is")
@@ -125,16 +145,16 @@ func (m Mapping) Compile(unitOf UnitOf) (*Decoder, error) {
 // in silence, and its author wonder why.
 func (m Mapping) misplaced() error {
 	for _, key := range []struct{ name, value, formats string }{
-		{"rows", m.Rows, "json"}, {"station", m.Station, "json"}, {"time", m.Time, "json"}, {"time_format", m.TimeFormat, "json"},
+		{"rows", m.Rows, "json"}, {"station", m.Station, "json plain"}, {"time", m.Time, "json"}, {"time_format", m.TimeFormat, "json"},
 		{"revision", m.Revision, "json"}, {"quality", m.Quality, "json"}, {"id", m.ID, "json"},
-		{"name", m.Name, "senml senml-cbor"}, {"unit", m.Unit, "plain"},
+		{"name", m.Name, "senml senml-cbor"}, {"unit", m.Unit, "plain"}, {"metric", m.Metric, "plain"},
 	} {
 		if key.value != "" && m.Format != "" && !slices.Contains(strings.Fields(key.formats), m.Format) {
 			return fmt.Errorf("%s: belongs to format %s, not to %s", key.name, strings.ReplaceAll(key.formats, " ", " or "), m.Format)
 		}
 	}
 	if m.Format == "plain" && len(m.Values) > 0 {
-		return fmt.Errorf("values: a plain payload has no fields; the topic names its metric")
+		return fmt.Errorf("values: a plain payload has no fields; the topic or the key metric names its metric")
 	}
 	return nil
 }
@@ -210,6 +230,8 @@ func (d *Decoder) Match(topic string) (from metrics.Reading, ok bool) {
 			return metrics.Reading{}, false
 		}
 		switch {
+		case i == d.station && d.camera:
+			from.Station = metrics.CameraStation(part)
 		case i == d.station:
 			from.Station = part
 		case i == d.metric:

@@ -107,6 +107,12 @@ func TestMappingFaults(t *testing.T) {
 	for name, m := range map[string]payload.Mapping{
 		"no format":       {Topic: "a/{station}"},
 		"plain, no names": {Topic: "a/{station}", Format: "plain"},
+		"two stations":    {Topic: "{camera}/{station}/{metric}", Format: "plain"},
+		"station twice":   {Topic: "{camera}/{metric}", Format: "plain", Station: "A"},
+		"metric twice":    {Topic: "{camera}/{metric}", Format: "plain", Metric: "rain"},
+		"no such metric":  {Topic: "{camera}/car", Format: "plain", Metric: "cars"},
+		"no such unit":    {Topic: "{camera}/car", Format: "plain", Metric: "rain", Unit: "kg"},
+		"metric of json":  {Topic: "a/{station}", Format: "json", Metric: "rain", Values: paths("rain", "r")},
 		"no station":      {Topic: "a/b", Format: "json", Values: paths("rain", "r")},
 		"no values":       {Topic: "a/{station}", Format: "json"},
 		"path twice":      {Topic: "a/{station}", Format: "json", Values: paths("rain", "r", "wind_speed", "r")},
@@ -129,6 +135,24 @@ func TestFilterAndMatch(t *testing.T) {
 		from, ok := d.Match(topic)
 		if ok != want || ok && (from.Station != "S" || from.Metric != "m") {
 			t.Errorf("%s: %v %+v", topic, ok, from)
+		}
+	}
+}
+
+func TestPlainWithoutNamesInTheTopic(t *testing.T) {
+	for topic, c := range map[string]struct {
+		m    payload.Mapping
+		want metrics.Reading
+	}{
+		"frigate/cau/car":    {payload.Mapping{Topic: "frigate/{camera}/car", Format: "plain", Metric: "rain"}, metrics.Reading{Station: "camera:cau", Metric: "rain", Value: 3}},
+		"frigate/san_ga/car": {payload.Mapping{Topic: "frigate/san_ga/car", Format: "plain", Metric: "rain", Station: "S-1"}, metrics.Reading{Station: "S-1", Metric: "rain", Value: 3}},
+		"a/cau/rain":         {payload.Mapping{Topic: "a/{camera}/{metric}", Format: "plain"}, metrics.Reading{Station: "camera:cau", Metric: "rain", Value: 3}},
+		"b/metres":           {payload.Mapping{Topic: "b/metres", Format: "plain", Metric: "rain", Station: "S-1", Unit: "m"}, metrics.Reading{Station: "S-1", Metric: "rain", Value: 3000}},
+	} {
+		got, err := compile(t, c.m).Decode(nil, topic, []byte("3"), 5)
+		c.want.ReceivedAt = 5
+		if err != nil || len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", topic, got, err, c.want)
 		}
 	}
 }

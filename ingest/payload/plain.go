@@ -11,8 +11,15 @@ import (
 
 // plain reads a payload that is one bare number. It has no time of its own, so
 // a repeat cannot be told from a second equal observation: at least once.
-func plain(unit string, unitOf UnitOf) decodeFunc {
+func plain(m Mapping, unitOf UnitOf) decodeFunc {
+	unit := m.Unit
 	return func(readings []metrics.Reading, from metrics.Reading, body []byte) ([]metrics.Reading, error) {
+		if m.Station != "" {
+			from.Station = m.Station
+		}
+		if m.Metric != "" {
+			from.Metric = m.Metric
+		}
 		if !utf8.Valid(body) {
 			return readings, notUTF8(body)
 		}

@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -89,7 +90,10 @@ const (
 type server struct {
 	t              testing.TB
 	user, password string
-	announce       bool // parameter sets in the session description
+	announce       bool               // parameter sets in the session description
+	udp            bool               // also over UDP
+	meta           *description.Media // a metadata track, if any
+	told           uint16             // packets of it
 
 	repeat  atomic.Bool  // sends the last access unit again and again
 	pause   atomic.Bool  // sends nothing
@@ -147,17 +151,46 @@ func (s *server) start() {
 			return l, err
 		},
 	}
+	if s.udp {
+		s.rtsp.UDPRTPAddress, s.rtsp.UDPRTCPAddress = twoPorts(s.t)
+	}
 	if err := s.rtsp.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.stream = &gortsplib.ServerStream{
-		Server: s.rtsp, Desc: &description.Session{Medias: []*description.Media{s.media}},
+	medias := []*description.Media{s.media}
+	if s.meta != nil {
+		medias = append(medias, s.meta)
 	}
+	s.stream = &gortsplib.ServerStream{Server: s.rtsp, Desc: &description.Session{Medias: medias}}
 	if err := s.stream.Initialize(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.stop = make(chan struct{})
 	s.feeder.Go(s.feed)
+}
+
+// twoPorts are two addresses for UDP, an even port and the next, as RTP wants it.
+func twoPorts(t testing.TB) (even, odd string) {
+	t.Helper()
+	for range 100 {
+		first, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := first.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert // as asked for
+		first.Close()
+		if port%2 == 1 {
+			continue
+		}
+		even, odd = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", port+1)
+		second, err := net.ListenPacket("udp", odd)
+		if err == nil {
+			second.Close()
+			return even, odd
+		}
+	}
+	t.Fatal("no two ports in a row are free")
+	return "", ""
 }
 
 func (s *server) playing() *gortsplib.ServerStream {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,9 @@ const (
 type Client struct {
 	cfg       Config
 	telemetry *telemetry
+	// barred are cameras that are pulled without metadata for a while: id to
+	// time.Time. At most one entry for each camera of the catalogue.
+	barred sync.Map
 }
 
 // New makes a client.
@@ -69,7 +73,10 @@ func New(cfg Config) *Client {
 // after ctx ends, and calls nothing of the sink afterwards. It is a
 // streams.Attempt.
 func (c *Client) Run(ctx context.Context, camera metrics.Camera, sink streams.Sink) error {
-	s := &session{cfg: &c.cfg, telemetry: c.telemetry, sink: sink, ended: make(chan *streams.Failure, 1)}
+	s := &session{
+		cfg: &c.cfg, telemetry: c.telemetry, sink: sink, ended: make(chan *streams.Failure, 1),
+		camera: camera.ID, barred: &c.barred, metadata: c.wantsMetadata(camera, time.Now()),
+	}
 	failure := s.run(ctx, camera)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -84,6 +91,9 @@ type session struct {
 	sink      streams.Sink
 	wire      atomic.Pointer[wire]
 	ended     chan *streams.Failure // of size 1: the first one counts
+	camera    string                // id
+	barred    *sync.Map
+	metadata  bool // the metadata track is asked for
 
 	lastUnit atomic.Int64 // unix nanoseconds
 	interval atomic.Int64 // newest distance between units, nanoseconds
@@ -204,8 +214,20 @@ func (s *session) play(client *gortsplib.Client, u *base.URL) *streams.Failure {
 		return s.failure(err)
 	}
 	receive.attach(client, media, answer)
+	if s.metadata {
+		if err = s.setUpMetadata(client, description); err != nil {
+			s.bar(err)
+			return s.failure(err)
+		}
+	}
 	if _, err = client.Play(nil); err != nil {
+		if s.metadata {
+			s.bar(err)
+		}
 		return s.failure(err)
+	}
+	if w := s.wire.Load(); w != nil {
+		w.playing.Store(true)
 	}
 	if s.sink.OnPlaying != nil {
 		s.sink.OnPlaying()

@@ -2,8 +2,9 @@
 // SETUP and PLAY to the error that ends it. Retries, health and everything that
 // outlives a connection are the supervisor's (package streams).
 //
-// Only the video track is set up, so a sparse metadata or audio track can neither
-// keep a dead picture alive nor trip a time-out: the watch is on access units.
+// Only the video track is set up and, where the catalogue maps a camera's
+// analytics, its ONVIF metadata track. The watch is on access units, so a sparse
+// metadata track can neither keep a dead picture alive nor trip a time-out.
 // The conversation is the client library's; video that is interleaved in the
 // connection is taken out of it before the library reads (see interleaved and
 // assembler), since its way costs about twice what reading costs. UDP and TLS go

@@ -14,6 +14,7 @@ import (
 // much as the system call.
 type interleaved struct {
 	video   byte                // channel
+	mute    bool                // frames of other channels are dropped: the library takes none before PLAY
 	onVideo func(packet []byte) // the packet is lent
 
 	inBody int // bytes of the present message's body still to come
@@ -49,7 +50,7 @@ func (d *interleaved) split(b, rest []byte) (left int, _ []byte) {
 			}
 			if b[1] == d.video {
 				d.onVideo(b[4:size])
-			} else {
+			} else if !d.mute {
 				rest = append(rest, b[:size]...)
 			}
 			b = b[size:]

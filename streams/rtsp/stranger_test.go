@@ -14,9 +14,10 @@ import (
 )
 
 // stranger starts a camera that is not ours and returns its host:port.
-func stranger(t *testing.T, user, password string) string {
+// Its track of metadata repeats the document.
+func stranger(t *testing.T, user, password, document string) string {
 	t.Helper()
-	cmd := exec.Command("/usr/bin/python3", "testdata/gstreamer.py", user, password)
+	cmd := exec.Command("/usr/bin/python3", "testdata/gstreamer.py", user, password, document)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func stranger(t *testing.T, user, password string) string {
 
 func TestStrangersCameras(t *testing.T) {
 	t.Parallel()
-	address := stranger(t, "giamsat", "mat-khau-2")
+	address := stranger(t, "giamsat", "mat-khau-2", "")
 	for name, c := range map[string]struct {
 		path, transport string
 		codec           streams.Codec

@@ -36,6 +36,7 @@ type wire struct {
 	leaving time.Time  // when the farewell ends; zero: not leaving
 
 	diverted atomic.Pointer[diversion]
+	playing  atomic.Bool // PLAY was agreed: the library takes frames
 
 	// of the reader's goroutine
 	waiting []byte // for the library
@@ -94,10 +95,12 @@ func (w *wire) took(b []byte, n int) bool {
 		return true
 	}
 	d.now = time.Now()
+	playing := w.playing.Load()
+	d.parser.mute = !playing
 	var left int
 	left, w.waiting = d.parser.split(b[:n], w.waiting)
 	w.partial = append(w.partial[:0], b[n-left:n]...)
-	if d.now.Sub(w.signed) >= w.sign {
+	if playing && d.now.Sub(w.signed) >= w.sign {
 		// The library ends a session without packets: it gets an empty one.
 		w.signed = d.now
 		w.waiting = append(w.waiting, '$', d.parser.video, 0, rtpHeader, 2<<6, d.kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)

@@ -1,6 +1,8 @@
 # A camera that is not ours: GStreamer's RTSP server on a free port of the
 # loopback, with digest authentication. It prints the port and plays until its
-# standard input closes.
+# standard input closes. /metadata has an ONVIF metadata track beside the video:
+# the document of the third argument, cut into packets, twice a second.
+import struct
 import sys
 import threading
 
@@ -10,7 +12,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer
 
-user, password = sys.argv[1:3]
+user, password, document = sys.argv[1:4]
 Gst.init(None)
 source = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=640,height=360,framerate=10/1 ! "
 launches = {
@@ -19,6 +21,33 @@ launches = {
     "/h265": source + "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph265pay name=pay0 pt=96 config-interval=-1",
     "/mjpeg": source + "jpegenc ! rtpjpegpay name=pay0 pt=26",
 }
+launches["/metadata"] = launches["/h264"] + (
+    " appsrc name=pay1 is-live=true format=time do-timestamp=true caps=application/x-rtp,media=application,"
+    "encoding-name=VND.ONVIF.METADATA,clock-rate=90000,payload=107"
+)
+
+
+def metadata(factory, media):
+    """Sends the document through the media's application track."""
+    track = media.get_element().get_by_name("pay1")
+    sent = {"packets": 0, "documents": 0}
+
+    def send():
+        text = document.encode()
+        parts = [text[i : i + 300] for i in range(0, len(text), 300)]
+        sent["documents"] += 1
+        for i, part in enumerate(parts):
+            marker = 0x80 if i == len(parts) - 1 else 0
+            sent["packets"] += 1
+            head = struct.pack(">BBHII", 0x80, marker | 107, sent["packets"] & 0xFFFF, sent["documents"] * 45000, 0x1234)
+            if track.emit("push-buffer", Gst.Buffer.new_wrapped(head + part)) != Gst.FlowReturn.OK:
+                return False
+        return True
+
+    send()
+    GLib.timeout_add(500, send)
+
+
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service("0")
@@ -32,6 +61,8 @@ for path, launch in launches.items():
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch("( " + launch + " )")
     factory.set_shared(True)
+    if path == "/metadata":
+        factory.connect("media-configure", metadata)
     factory.add_role_from_structure(
         Gst.Structure.new_from_string("viewer, media.factory.access=(boolean)true, media.factory.construct=(boolean)true")
     )
