@@ -3,6 +3,7 @@ package dashboard
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -114,13 +115,23 @@ const maxBody = 8 << 20
 
 // read decodes a JSON body strictly.
 func read(w http.ResponseWriter, r *http.Request, into any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	return decode(http.MaxBytesReader(w, r.Body, maxBody), into)
+}
+
+// decode reads one JSON value without unknown fields.
+func decode(from io.Reader, into any) error {
+	dec := json.NewDecoder(from)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Detail: "at most 8 MiB are taken"}
-		}
-		return badRequest("the body is not the JSON that is expected: " + err.Error())
+		return unread(err)
 	}
 	return nil
+}
+
+// unread says why a body could not be read.
+func unread(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Detail: "at most 8 MiB are taken"}
+	}
+	return badRequest("the body is not the JSON that is expected: " + err.Error())
 }

@@ -1,7 +1,10 @@
 package dashboard
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -23,53 +26,90 @@ type pushed struct {
 
 const maxPush = 10_000 // readings
 
-// push takes readings from a data owner's system. It answers 200 only after
-// they are durable. A repeat with the same Idempotency-Key gets the same answer;
-// after a restart of the program the readings' own identity does the same.
+// push takes readings from a data owner's system, in our own form. It answers
+// 200 only after they are durable.
 func (s *Server) push(w http.ResponseWriter, r *http.Request, a asker) error {
+	return s.once(w, r, a, func(text []byte) (pushAnswer, error) {
+		var body []pushed
+		if err := decode(bytes.NewReader(text), &body); err != nil {
+			return pushAnswer{}, err
+		}
+		if len(body) > maxPush {
+			return pushAnswer{}, badRequest("at most 10,000 readings in one push")
+		}
+		answer := pushAnswer{Refused: []Refused{}}
+		readings, index := make([]metrics.Reading, 0, len(body)), make([]int, 0, len(body))
+		for i, p := range body {
+			if refusal := s.checkPush(p, a.predicate); refusal != nil {
+				answer.Refused = append(answer.Refused, Refused{i, refusal})
+				continue
+			}
+			reading := metrics.Reading{Station: p.Station, Metric: p.Metric, ID: p.ID, Value: *p.Value, Revision: p.Revision, Quality: p.Quality}
+			if p.ObservedAt != nil { // a clock at its epoch is a wrong time, not a missing one
+				reading.ObservedAt = cmp.Or(metrics.MillisOf(*p.ObservedAt), 1)
+			}
+			readings, index = append(readings, reading), append(index, i)
+		}
+		taken, refused, err := s.opts.Push(r.Context(), readings)
+		answer.Taken = taken
+		for _, f := range refused {
+			answer.Refused = append(answer.Refused, Refused{index[f.Index], f.Refusal})
+		}
+		return answer, err
+	})
+}
+
+// message takes one payload in the form that the configuration maps for its
+// topic (JSON, SenML, CBOR, a plain number), as if MQTT had brought it. It
+// answers 200 only after its readings are durable.
+func (s *Server) message(w http.ResponseWriter, r *http.Request, a asker) error {
+	return s.once(w, r, a, func(body []byte) (pushAnswer, error) {
+		taken, refused, err := s.opts.Message(r.Context(), r.PathValue("topic"), body, func(station string) bool {
+			_, known := s.opts.Catalogue().Station(station)
+			return !known || a.predicate.Station(station) // of an unknown one the door says that it is unknown
+		})
+		answer := pushAnswer{Taken: taken, Refused: make([]Refused, len(refused))}
+		for i, f := range refused {
+			answer.Refused[i] = Refused{i, f}
+		}
+		return answer, err
+	})
+}
+
+// once reads the body and takes it, unless the same user has sent it with the
+// same Idempotency-Key before: then the first answer is given again. The answers
+// are forgotten with the program; then the readings' own identity does the same,
+// for those that have a time of their own.
+func (s *Server) once(w http.ResponseWriter, r *http.Request, a asker, take func(body []byte) (pushAnswer, error)) error {
 	if !a.Role.May(access.PushReadings) {
 		return forbidden("your role does not push readings")
 	}
-	key := ""
-	if given := r.Header.Get("Idempotency-Key"); given != "" {
-		if len(given) > 200 {
-			return badRequest("Idempotency-Key has at most 200 characters")
-		}
-		key = a.User + "\x00" + given
-		if answer, ok := s.keys.find(key); ok {
-			return reply(w, answer)
-		}
+	given := r.Header.Get("Idempotency-Key")
+	if len(given) > 200 {
+		return badRequest("Idempotency-Key has at most 200 characters")
 	}
-	var body []pushed
-	if err := read(w, r, &body); err != nil {
-		return err
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return unread(err)
 	}
-	if len(body) > maxPush {
-		return badRequest("at most 10,000 readings in one push")
-	}
-	answer := pushAnswer{Refused: []Refused{}}
-	readings, index := make([]metrics.Reading, 0, len(body)), make([]int, 0, len(body))
-	for i, p := range body {
-		if refusal := s.checkPush(p, a.predicate); refusal != nil {
-			answer.Refused = append(answer.Refused, Refused{i, refusal})
-			continue
+	if given == "" {
+		answer, err := take(body)
+		if err != nil {
+			return err
 		}
-		reading := metrics.Reading{Station: p.Station, Metric: p.Metric, ID: p.ID, Value: *p.Value, Revision: p.Revision, Quality: p.Quality}
-		if p.ObservedAt != nil { // a clock at its epoch is a wrong time, not a missing one
-			reading.ObservedAt = cmp.Or(metrics.MillisOf(*p.ObservedAt), 1)
-		}
-		readings, index = append(readings, reading), append(index, i)
+		return reply(w, answer)
 	}
-	taken, refused, err := s.opts.Push(r.Context(), readings)
+	request := sha256.Sum256(append([]byte(r.URL.Path+"\x00"), body...))
+	first, answer, err := s.keys.begin(a.User+"\x00"+given, request)
 	if err != nil {
 		return err
 	}
-	answer.Taken = taken
-	for _, f := range refused {
-		answer.Refused = append(answer.Refused, Refused{index[f.Index], f.Refusal})
-	}
-	if key != "" {
-		s.keys.keep(key, answer)
+	if first != nil {
+		if answer, err = take(body); err != nil {
+			first(nil)
+			return err
+		}
+		first(&answer)
 	}
 	return reply(w, answer)
 }
@@ -92,30 +132,48 @@ type pushAnswer struct {
 // maxKeys bounds the remembered pushes; the oldest is forgotten first.
 const maxKeys = 10_000
 
-// idempotency remembers the answers of pushes by their key.
+// idempotency remembers pushes by their key. Safe for concurrent use.
 type idempotency struct {
-	mu      sync.Mutex // guards all below
-	answers map[string]pushAnswer
-	order   []string
+	mu     sync.Mutex // guards all below
+	pushes map[string]*keyedPush
+	order  []string // of those that are done
 }
 
-func (k *idempotency) find(key string) (pushAnswer, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	answer, ok := k.answers[key]
-	return answer, ok
+type keyedPush struct {
+	request [sha256.Size]byte // path and body
+	answer  *pushAnswer       // nil while it runs
 }
 
-func (k *idempotency) keep(key string, answer pushAnswer) {
+// begin returns either the answer that the push got before, or a function to end
+// the first one with: its answer, or nil when there is none, so that it can be
+// sent again.
+func (k *idempotency) begin(key string, request [sha256.Size]byte) (first func(*pushAnswer), answer pushAnswer, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.answers == nil {
-		k.answers = map[string]pushAnswer{}
+	switch known := k.pushes[key]; {
+	case known == nil:
+	case known.request != request:
+		return nil, answer, &problem{Status: http.StatusUnprocessableEntity, Title: "Key used before", Detail: "this Idempotency-Key came with another body before: make a new key for each push"}
+	case known.answer == nil:
+		return nil, answer, &problem{Status: http.StatusConflict, Title: "Still running", Detail: "the first push with this Idempotency-Key is not done yet: send it again in a moment"}
+	default:
+		return nil, *known.answer, nil
 	}
-	if len(k.order) >= maxKeys {
-		delete(k.answers, k.order[0])
-		k.order = k.order[1:]
+	if k.pushes == nil {
+		k.pushes = map[string]*keyedPush{}
 	}
-	k.answers[key] = answer
-	k.order = append(k.order, key)
+	k.pushes[key] = &keyedPush{request: request}
+	return func(answer *pushAnswer) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if answer == nil {
+			delete(k.pushes, key)
+			return
+		}
+		k.pushes[key].answer = answer
+		if k.order = append(k.order, key); len(k.order) > maxKeys {
+			delete(k.pushes, k.order[0])
+			k.order = k.order[1:]
+		}
+	}, answer, nil
 }

@@ -130,6 +130,12 @@ func newProvince(t *testing.T, rnd *rand.Rand) *province {
 		Push: func(_ context.Context, rs []metrics.Reading) (int, []dashboard.Refused, error) {
 			return len(rs), nil, nil
 		},
+		Message: func(_ context.Context, topic string, _ []byte, may func(string) bool) (int, []*metrics.Refusal, error) {
+			if !may(topic) {
+				return 0, []*metrics.Refusal{metrics.Refuse(metrics.Unauthorised, "station", topic, "")}, nil
+			}
+			return 1, nil, nil
+		},
 		Camera: func(string) (dashboard.Camera, bool) { return dashboard.Camera{State: "live"}, true },
 		History: func(_ context.Context, q clickhouse.Query, _ *metrics.Catalogue, pr metrics.Predicate) (clickhouse.Answer, error) {
 			a := clickhouse.Answer{Metric: q.Metric}
@@ -388,6 +394,12 @@ func (p *province) checkExits(t *testing.T, scope metrics.Scope) {
 	}
 	if err := json.Unmarshal(body, &answer); status != 200 || err != nil || answer.Taken != len(m.stations) {
 		t.Errorf("scope %+v: push to %d stations took %d: %d %s", scope, len(m.stations), answer.Taken, status, body)
+	}
+	for _, st := range p.catalogue.Sensors() {
+		status, body := who.call("POST", "/api/v1/messages/"+st.ID, 1)
+		if took := status == 200 && bytes.Contains(body, []byte(`"taken":1`)); took != m.stations[st.ID] {
+			t.Errorf("scope %+v: a message of %s: %d %s", scope, st.ID, status, body)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ type Options struct {
 	Act func(context.Context, alarm.Act) error
 	// Push makes readings durable and says what it refused.
 	Push func(context.Context, []metrics.Reading) (taken int, refused []Refused, err error)
+	// Message is Push for one payload in the form that its topic is mapped in; may
+	// says whose stations the sender may speak for.
+	Message func(ctx context.Context, topic string, body []byte, may func(station string) bool) (taken int, refused []*metrics.Refusal, err error)
 	// History asks the database.
 	History func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error)
 	// Stream is History that hands over series by series.
@@ -184,6 +187,7 @@ func (s *Server) routes() {
 	api("POST /api/v1/devices/{id}/adopt", s.adopt)
 	api("GET /api/v1/refusals", s.refusals)
 	api("POST /api/v1/readings", s.push)
+	api("POST /api/v1/messages/{topic...}", s.message)
 	api("GET /api/v1/history", s.history)
 	api("GET /api/v1/periods", s.periods)
 	api("POST /api/v1/sql", s.sql)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,14 +98,14 @@ func (d *Door) Offer(ctx context.Context, m Message) error {
 	if err != nil {
 		d.refuse(m, err)
 	}
-	return d.enqueue(ctx, m.Source, d.admit(readings, m, now), m.Settle)
+	return d.enqueue(ctx, m.Source, d.admit(readings, m, now, nil), m.Settle)
 }
 
 // Put is Offer for a message that its source has decoded: Sparkplug's, which
 // only its session can read.
 func (d *Door) Put(ctx context.Context, m Message, readings []metrics.Reading) error {
 	d.tel.messages.WithLabelValues(m.Source).Inc()
-	return d.enqueue(ctx, m.Source, d.admit(readings, m, metrics.MillisOf(d.opts.Now())), m.Settle)
+	return d.enqueue(ctx, m.Source, d.admit(readings, m, metrics.MillisOf(d.opts.Now()), nil), m.Settle)
 }
 
 // decode finds the mapping of the message's topic and applies it.
@@ -119,8 +121,9 @@ func (d *Door) decode(readings []metrics.Reading, m Message, now metrics.Millis)
 	return readings, metrics.Refuse(metrics.Unmapped, "topic", m.Topic, "no mapping of the configuration fits it")
 }
 
-// admit validates the readings in place and returns the good ones.
-func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis) []metrics.Reading {
+// admit validates the readings in place and returns the good ones; refused, if
+// given, is told the others.
+func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis, refused func(*metrics.Refusal)) []metrics.Reading {
 	c := d.opts.Catalogue()
 	good := readings[:0]
 	for _, r := range readings {
@@ -134,6 +137,9 @@ func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis) 
 				d.opts.Devices.saw(r, m.Source, now)
 			}
 			d.refuse(m, refusal)
+			if refused != nil {
+				refused(refusal)
+			}
 			continue
 		}
 		if !dated {
@@ -145,17 +151,21 @@ func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis) 
 }
 
 func (d *Door) refuse(m Message, err error) {
+	for _, refusal := range refusals(err) {
+		d.opts.Refusals.Add(m.Source, m.Topic, m.Body, refusal)
+	}
+}
+
+// refusals that an error of a decoder stands for.
+func refusals(err error) []*metrics.Refusal {
 	if rows, ok := errors.AsType[*payload.Partial](err); ok {
-		for _, refusal := range rows.Refused {
-			d.opts.Refusals.Add(m.Source, m.Topic, m.Body, refusal)
-		}
-		return
+		return rows.Refused
 	}
 	refusal, ok := errors.AsType[*metrics.Refusal](err)
 	if !ok {
 		refusal = metrics.Refuse(metrics.BadFormat, "", "", "%v", err)
 	}
-	d.opts.Refusals.Add(m.Source, m.Topic, m.Body, refusal)
+	return []*metrics.Refusal{refusal}
 }
 
 // enqueue adds good readings (copied) and their settlement to the next block.
@@ -218,20 +228,52 @@ func (d *Door) Take(ctx context.Context, source string, readings []metrics.Readi
 		}
 		good = append(good, r)
 	}
+	taken, err = d.durable(ctx, source, good)
+	return taken, refused, err
+}
+
+// TakeMessage is Take for a payload in the form that its topic is mapped in. May
+// says whose stations the sender may speak for; nil: everybody's.
+func (d *Door) TakeMessage(ctx context.Context, m Message, may func(station string) bool) (taken int, refused []*metrics.Refusal, err error) {
+	d.tel.messages.WithLabelValues(m.Source).Inc()
+	now := metrics.MillisOf(d.opts.Now())
+	readings, err := d.decode(nil, m, now)
+	if err != nil {
+		refused = refusals(err)
+		d.refuse(m, err)
+	}
+	if may != nil {
+		readings = slices.DeleteFunc(readings, func(r metrics.Reading) bool {
+			if may(r.Station) {
+				return false
+			}
+			refusal := metrics.Refuse(metrics.Unauthorised, "station", strings.Clone(r.Station), "is not within your scope")
+			refused = append(refused, refusal)
+			d.refuse(m, refusal)
+			return true
+		})
+	}
+	good := d.admit(readings, m, now, func(refusal *metrics.Refusal) { refused = append(refused, refusal) })
+	taken, err = d.durable(ctx, m.Source, good)
+	return taken, refused, err
+}
+
+// durable queues readings and waits until they are durable.
+func (d *Door) durable(ctx context.Context, source string, good []metrics.Reading) (taken int, err error) {
 	for part := good; len(part) > 0; {
 		n := min(len(part), maxPending/4)
 		durable := make(chan struct{})
 		if err := d.enqueue(ctx, source, part[:n], func() { close(durable) }); err != nil {
-			return taken, refused, fmt.Errorf("door: %w", err)
+			return taken, fmt.Errorf("door: %w", err)
 		}
 		select {
 		case <-durable:
 		case <-ctx.Done():
-			return taken, refused, fmt.Errorf("door: %w", context.Cause(ctx))
+			return taken, fmt.Errorf("door: %w", context.Cause(ctx))
 		}
 		taken, part = taken+n, part[n:]
 	}
-	return taken, refused, nil
+	return taken, nil
 }
 
 // Run makes blocks durable, one after the other, until ctx ends; it then gives

@@ -14,6 +14,7 @@ import (
 	"vonglau/dashboard/access"
 	"vonglau/dashboard/hub"
 	"vonglau/dashboard/web"
+	"vonglau/ingest"
 	"vonglau/ingest/journal"
 	"vonglau/metrics"
 )
@@ -43,7 +44,7 @@ func (a *app) startDashboard(ctx context.Context) error {
 	h := hub.New(hub.Options{Log: a.log, Registerer: a.reg})
 	server := dashboard.New(dashboard.Options{
 		Catalogue: a.current, Live: a.live, Alarms: a.alarms.book, Hub: h, Access: a.access, Video: a.video, Pages: web.FS(),
-		Act: a.alarms.act, Push: a.push, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health,
+		Act: a.alarms.act, Push: a.push, Message: a.message, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health,
 		Evidence: a.evidenceList, EvidencePicture: a.evidencePiece,
 		Devices: func() any { return a.devices.List() }, Adopt: a.devices.Adopt,
 		Refusals: func() any { return map[string]any{"counts": a.refusals.Counts(), "last": a.refusals.Last(100)} },
@@ -74,6 +75,11 @@ func (a *app) push(ctx context.Context, readings []metrics.Reading) (int, []dash
 		out[i] = dashboard.Refused{Index: r.Index, Refusal: r.Refusal}
 	}
 	return taken, out, err
+}
+
+// message is a payload that HTTP brought, for the mapping of its topic.
+func (a *app) message(ctx context.Context, topic string, body []byte, may func(station string) bool) (int, []*metrics.Refusal, error) {
+	return a.door.TakeMessage(ctx, ingest.Message{Source: "http", Topic: topic, Body: body}, may)
 }
 
 func (a *app) health() dashboard.Health {
