@@ -60,7 +60,7 @@ func (f *feed) run(ctx context.Context) error {
 	}
 }
 
-func (f *feed) now() metrics.Millis { return metrics.MillisOf(time.Now()) }
+func (f *feed) now() metrics.Millis { return metrics.MillisOf(metrics.Now()) }
 
 // fill gives newly wanted topics their state.
 func (f *feed) fill() {

@@ -46,7 +46,7 @@ type Options struct {
 	Devices    *Devices
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
-	Now        func() time.Time // nil: time.Now
+	Now        func() time.Time // nil: metrics.Now
 }
 
 // Door is where values enter. Safe for concurrent use.
@@ -73,7 +73,7 @@ type batch struct {
 // NewDoor makes a door; Run must be running for anything to become durable.
 func NewDoor(opts Options) *Door {
 	if opts.Now == nil {
-		opts.Now = time.Now
+		opts.Now = metrics.Now
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)

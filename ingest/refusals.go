@@ -54,7 +54,7 @@ func NewRefusals(append func(ctx context.Context, record []byte) (uint64, error)
 func (rs *Refusals) Add(source, topic string, body []byte, refusal *metrics.Refusal) {
 	rs.tel.refused.WithLabelValues(source, string(refusal.Reason)).Inc()
 	r := Refused{
-		At: metrics.MillisOf(time.Now()), Source: source, Topic: strings.ToValidUTF8(topic, "�"),
+		At: metrics.MillisOf(metrics.Now()), Source: source, Topic: strings.ToValidUTF8(topic, "�"),
 		Payload: strings.ToValidUTF8(string(body[:min(len(body), payloadExcerpt)]), "�"), Refusal: *refusal,
 	}
 	r.Value = strings.ToValidUTF8(strings.Clone(r.Value), "�") // a value may be a view of the payload

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -20,11 +21,14 @@ const (
 	restartBroker  fault = "restart of Mosquitto"
 	freezeEngine   fault = "SIGSTOP of the database engine"
 	fillDisk       fault = "a full disk"
+	clockAhead     fault = "the clock is six hours ahead for a while"
+	clockBehind    fault = "the clock is 90 s behind for a while"
 	insideInsert         = 4 // every so many kills of the engine strike inside an insert
 	shortRun             = 60.0
 	fullFor              = 6 * time.Second
 	frozenFor            = 10 * time.Second
 	frozenForShort       = 3 * time.Second
+	wrongFor             = 5 * time.Second
 )
 
 // plan is the order of faults: each role's kills, and the others among them.
@@ -37,7 +41,7 @@ func plan(o options, r *rand.Rand) []fault {
 		}
 		faults = append(faults, killProgram, engine, killMosquitto)
 	}
-	faults = append(faults, freezeEngine, fillDisk, restartBroker)
+	faults = append(faults, freezeEngine, fillDisk, restartBroker, clockAhead, clockBehind)
 	if o.seconds > shortRun {
 		faults = append(faults, restartBroker)
 	}
@@ -80,6 +84,12 @@ func (s *site) torment(ctx context.Context, o options, stations *publishers, say
 			err = s.freezeEngine(ctx, length)
 		case fillDisk:
 			note, err = s.fillDisk(ctx)
+		case clockAhead:
+			err = s.setClock(ctx, 6*time.Hour)
+		case clockBehind:
+			// Less than the two minutes by which a source's clock may be ahead of ours:
+			// what is further ahead is refused, and rightly so.
+			err = s.setClock(ctx, -90*time.Second)
 		}
 		kills += n
 		say("%2d/%d %s%s", i+1, len(faults), f, note)
@@ -160,6 +170,18 @@ func (s *site) freezeEngine(ctx context.Context, length time.Duration) error {
 	}
 	_ = syscall.Kill(pid, syscall.SIGCONT)
 	return context.Cause(ctx)
+}
+
+// setClock lets the program's clock be wrong for a while.
+func (s *site) setClock(ctx context.Context, by time.Duration) error {
+	if err := os.WriteFile(s.clock, []byte(by.String()), 0o600); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(wrongFor):
+	case <-ctx.Done():
+	}
+	return errors.Join(os.WriteFile(s.clock, []byte("0s"), 0o600), context.Cause(ctx))
 }
 
 // fillDisk takes every byte of the data folder's disk for a while.

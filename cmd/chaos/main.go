@@ -42,7 +42,7 @@ func main() {
 	flag.Float64Var(&o.rate, "rate", 10_000, "readings a second")
 	flag.Float64Var(&o.seconds, "seconds", 300, "for which readings are sent, at least")
 	flag.Uint64Var(&o.seed, "seed", 19, "of readings and faults")
-	flag.StringVar(&o.ioc, "ioc", "", "`path` of the program; empty: it is built")
+	flag.StringVar(&o.ioc, "ioc", "", "`path` of the program, built with -tags jump; empty: it is built")
 	flag.BoolVar(&o.keep, "keep", false, "keep the working folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

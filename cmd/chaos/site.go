@@ -25,7 +25,8 @@ const installTools = "apt-get install mosquitto"
 // site is one installation in a folder of its own.
 type site struct {
 	dir       string
-	disk      *disk // holds the program's data
+	disk      *disk  // holds the program's data
+	clock     string // file with the error of the program's clock
 	library   string
 	mosquitto *mosquitto
 	centre    *centre
@@ -48,12 +49,12 @@ func newSite(ctx context.Context, o options, say func(string, ...any)) (*site, e
 	if err != nil {
 		return nil, err
 	}
-	s := &site{dir: dir, library: library, keep: o.keep}
+	s := &site{dir: dir, library: library, keep: o.keep, clock: filepath.Join(dir, "clock")}
 	ioc := o.ioc
 	if ioc == "" {
 		say("building the program")
 		ioc = filepath.Join(dir, "ioc")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", ioc, "vonglau/cmd/ioc").CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "go", "build", "-tags", "jump", "-o", ioc, "vonglau/cmd/ioc").CombinedOutput(); err != nil {
 			s.close()
 			return nil, fmt.Errorf("go build: %w\n%s", err, out)
 		}
@@ -74,7 +75,7 @@ func newSite(ctx context.Context, o options, say func(string, ...any)) (*site, e
 	s.centre.process.name, s.centre.process.log = "ioc", filepath.Join(dir, "ioc.log")
 	s.centre.command = func() *exec.Cmd {
 		cmd := exec.Command(ioc, "serve", "-config", s.centre.config)
-		cmd.Env = append(os.Environ(), "VONGLAU_ENGINE="+library, "CHAOS_PASSWORD="+password)
+		cmd.Env = append(os.Environ(), "VONGLAU_ENGINE="+library, "CHAOS_PASSWORD="+password, "VONGLAU_JUMP_FILE="+s.clock)
 		return cmd
 	}
 	if err := errors.Join(s.mosquitto.configure(), s.configure()); err != nil {

@@ -114,7 +114,8 @@ func (s *alarms) judge(ctx context.Context) error {
 			if err := s.act(ctx, s.journalLost(l)); err != nil && ctx.Err() == nil {
 				return err
 			}
-		case now := <-tick.C:
+		case <-tick.C:
+			now := metrics.Now()
 			at := metrics.MillisOf(now)
 			for _, act := range s.machine.Judge(s.a.current(), s.values(now), at) {
 				if err := s.act(ctx, act); err != nil {
@@ -133,7 +134,7 @@ func (s *alarms) judge(ctx context.Context) error {
 func (s *alarms) journalLost(l lost) alarm.Act {
 	c := s.a.current()
 	root, _ := c.Unit(c.Root())
-	now := metrics.MillisOf(time.Now())
+	now := metrics.MillisOf(metrics.Now())
 	return alarm.Act{
 		Verb: alarm.Raise, Alarm: fmt.Sprintf("journal_lost.%s.%d.%d", l.log, l.from, now), At: now, Severity: alarm.Critical,
 		Value: float64(l.to - l.from + 1), Count: 1,

@@ -54,6 +54,7 @@ type app struct {
 	store    *store
 	access   *access.Access
 	sources  *sources
+	clock    *clock
 	brokerOn string // address of the broker inside the program
 	pageOn   net.Addr
 }
@@ -74,6 +75,7 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal cont
 		{"starting the database engine", a.startEngine},
 		{"opening the journal", a.openJournal},
 		{"restoring live values", a.startLive},
+		{"", a.startClock},
 		{"", a.startAlarms},
 		{"", a.startDoor},
 		{"", a.startStore},
@@ -90,6 +92,12 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal cont
 	}
 	a.up.Store(true)
 	return a, nil
+}
+
+func (a *app) startClock(context.Context) error {
+	a.clock = newClock(a.log, a.reg, a.follower.tear)
+	a.stops.start("clock", a.fatal, a.clock.run)
+	return nil
 }
 
 // lost names records that the journal no longer has.

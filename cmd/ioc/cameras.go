@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"time"
 
 	"vonglau/dashboard"
 	"vonglau/metrics"
@@ -100,10 +99,10 @@ func (c *cameras) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case s := <-c.queue:
-			readings = append(readings, streams.Readings(s, time.Now())...)
+			readings = append(readings, streams.Readings(s, metrics.Now())...)
 		}
 		for range len(c.queue) {
-			readings = append(readings, streams.Readings(<-c.queue, time.Now())...)
+			readings = append(readings, streams.Readings(<-c.queue, metrics.Now())...)
 		}
 		if err := c.door(ctx, readings); err != nil && ctx.Err() == nil {
 			c.log.Warn("camera readings were not taken", "error", err)

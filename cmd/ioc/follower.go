@@ -31,6 +31,7 @@ type follower struct {
 	at      atomic.Int64  // Unix ms of that
 	delay   atomic.Int64  // ms between the newest block's being durable and applied
 	gap     atomic.Bool   // windows are incomplete until the database refills them
+	torn    chan struct{} // capacity 1: a gap came while the program ran
 }
 
 const (
@@ -40,8 +41,8 @@ const (
 
 func (a *app) startLive(ctx context.Context) error {
 	a.live = live.New(a.current, a.reg)
-	f := &follower{journal: a.journal, live: a.live, log: a.log.With("component", "live"), path: filepath.Join(a.cfg.Data, "live.checkpoint")}
-	f.at.Store(time.Now().UnixMilli())
+	f := &follower{journal: a.journal, live: a.live, log: a.log.With("component", "live"), path: filepath.Join(a.cfg.Data, "live.checkpoint"), torn: make(chan struct{}, 1)}
+	f.at.Store(metrics.Now().UnixMilli())
 	a.follower = f
 	first, last, err := a.journal.Span(ctx, journal.Readings)
 	if err != nil {
@@ -57,7 +58,7 @@ func (a *app) startLive(ctx context.Context) error {
 		seq = max(first, 1) - 1
 		if seq > 0 {
 			f.gap.Store(true)
-			now := metrics.MillisOf(time.Now())
+			now := metrics.MillisOf(metrics.Now())
 			a.live.Missing(now.Add(-longestWindow), now)
 		}
 	}
@@ -86,11 +87,11 @@ func (f *follower) run(ctx context.Context, last uint64, caughtUp chan struct{})
 		if err != nil {
 			f.log.Error("a block of the journal is damaged", "seq", rec.Seq, "error", err)
 		}
-		now := time.Now()
+		now := metrics.Now()
 		f.live.Apply(readings, metrics.MillisOf(now))
 		f.applied.Store(rec.Seq)
 		f.at.Store(now.UnixMilli())
-		f.delay.Store(now.Sub(rec.Time).Milliseconds())
+		f.delay.Store(time.Since(rec.Time).Milliseconds())
 		if last != 0 && rec.Seq >= last {
 			close(caughtUp)
 			last = 0
@@ -181,7 +182,7 @@ func (f *follower) load() (uint64, error) {
 	if h.Incarnation != f.journal.Incarnation(journal.Readings) {
 		return 0, errors.New("it belongs to another journal")
 	}
-	now := metrics.MillisOf(time.Now())
+	now := metrics.MillisOf(metrics.Now())
 	for {
 		var size uint32
 		if err := binary.Read(r, binary.LittleEndian, &size); errors.Is(err, io.EOF) {
@@ -209,6 +210,18 @@ func (f *follower) load() (uint64, error) {
 	return h.Seq, nil
 }
 
+// tear has the windows refilled: the clock ran ahead, and what it called old was
+// forgotten.
+func (f *follower) tear(ahead time.Duration) {
+	now := metrics.MillisOf(metrics.Now())
+	f.gap.Store(true)
+	f.live.Missing(now.Add(-longestWindow), now.Add(ahead))
+	select {
+	case f.torn <- struct{}{}:
+	default:
+	}
+}
+
 // refill completes the windows from the database after a gap.
 func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, replay func(ctx context.Context, ids []string, from, to metrics.Millis, yield func([]metrics.Reading) error) error) error {
 	if !f.gap.Load() {
@@ -220,7 +233,7 @@ func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, replay func
 			ids = append(ids, m.ID)
 		}
 	}
-	now := metrics.MillisOf(time.Now())
+	now := metrics.MillisOf(metrics.Now())
 	err := replay(ctx, ids, now.Add(-longestWindow), now, func(readings []metrics.Reading) error {
 		f.live.Apply(readings, now)
 		return nil

@@ -83,11 +83,11 @@ func (a *app) message(ctx context.Context, topic string, body []byte, may func(s
 }
 
 func (a *app) health() dashboard.Health {
-	now := time.Now()
+	now := metrics.Now()
 	return dashboard.Health{
 		LiveAge:    now.Sub(time.UnixMilli(a.follower.at.Load())),
 		JournalLag: time.Duration(a.follower.delay.Load()) * time.Millisecond,
-		StoreLag:   a.store.lag(now), StoreUp: a.store.up.Load(), Held: a.journal.HeldBack(),
+		StoreLag:   a.store.lag(time.Now()), StoreUp: a.store.up.Load(), Held: a.journal.HeldBack(),
 	}
 }
 

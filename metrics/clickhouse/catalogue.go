@@ -19,7 +19,7 @@ const (
 // history can be asked as it was reported. A station that left the catalogue
 // keeps its mapping.
 func (s *Store) SyncCatalogue(ctx context.Context, c *metrics.Catalogue) error {
-	return s.syncCatalogue(ctx, c, metrics.DateOf(time.Now()))
+	return s.syncCatalogue(ctx, c, metrics.DateOf(metrics.Now()))
 }
 
 type mapping struct {

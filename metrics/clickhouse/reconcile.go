@@ -58,7 +58,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if _, err := r.Check(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if _, err := r.Check(ctx, metrics.Now()); err != nil && ctx.Err() == nil {
 			r.log.Warn("rollups were not checked", "err", err)
 		}
 	}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"vonglau/metrics"
+)
+
+// A jump is noticed, the live windows are told when the clock comes back, and
+// nothing is dropped by a clock that jumped within the last day. Small steps and
+// slow drift are no jumps.
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var off time.Duration
+		was := metrics.Now
+		metrics.Now = func() time.Time { return time.Now().Round(0).Add(off) }
+		defer func() { metrics.Now = was }()
+		var back []time.Duration
+		c := newClock(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(by time.Duration) { back = append(back, by) })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = c.run(ctx) }()
+		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() } // the bubble's time
+		see := func(what string, jumps float64, trusted bool, wantBack int) {
+			t.Helper()
+			if n := testutil.ToFloat64(c.jumps); n != jumps || c.trusted() != trusted || len(back) != wantBack {
+				t.Errorf("%s: %v jumps, trusted %v, back %v", what, n, c.trusted(), back)
+			}
+		}
+		pass(time.Minute)
+		off = 2 * time.Second
+		pass(time.Minute)
+		see("a correction of two seconds", 0, true, 0)
+		off = 6 * time.Hour
+		pass(time.Minute)
+		see("six hours ahead", 1, false, 0)
+		off = 0
+		pass(2 * time.Second)
+		see("and back", 2, false, 1)
+		if len(back) == 1 && back[0].Round(time.Minute) != 6*time.Hour {
+			t.Errorf("back by %s", back[0])
+		}
+		pass(trustAfter + time.Second)
+		see("a day later", 2, true, 1)
+		cancel()
+		<-done
+	})
+}
