@@ -3,56 +3,115 @@ package dashboard
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
+	"vonglau/metrics"
 	"vonglau/streams/video"
 )
 
+// evidenceView is what is kept with an alarm, as an answer.
+type evidenceView struct {
+	Alarm    string            `json:"alarm"`
+	RaisedAt metrics.Millis    `json:"raised_at"`
+	State    video.Progress    `json:"state"`
+	Why      video.Reason      `json:"why,omitempty"`
+	Until    *metrics.Millis   `json:"until"`
+	Cameras  []evidenceCamera  `json:"cameras"`
+	Gaps     []evidenceGap     `json:"gaps"`
+	Pictures []evidencePicture `json:"pictures"`
+}
+
+// evidenceCamera is one of the cameras near an alarm. Recorder is a link to what
+// keeps all of its video, or "".
+type evidenceCamera struct {
+	ID       string       `json:"id"`
+	Name     metrics.Text `json:"name"`
+	Recorder string       `json:"recorder"`
+}
+
+type evidenceGap struct {
+	From metrics.Millis `json:"from"`
+	To   metrics.Millis `json:"to"`
+}
+
+// evidencePicture is a picture with how far from the alarm it was taken.
+type evidencePicture struct {
+	video.Piece
+	OffsetMS int64 `json:"offset_ms"`
+}
+
 // evidenceOf is what is kept with an alarm, as far as the asker may see the alarm
-// and each camera.
-func (s *Server) evidenceOf(r *http.Request, a asker) (alarm string, pieces []video.Piece, err error) {
+// and each camera. A camera that is no longer in the catalogue is in nobody's
+// scope, and neither are its pictures.
+func (s *Server) evidenceOf(r *http.Request, a asker) (evidenceView, error) {
 	id := r.PathValue("id")
+	c := s.opts.Catalogue()
 	known, ok := s.opts.Alarms.Get(id)
-	if !ok || !admits(s.opts.Catalogue(), a.predicate, known) {
-		return "", nil, notFound("there is no alarm " + id + " within your scope")
+	if !ok || !admits(c, a.predicate, known) {
+		return evidenceView{}, notFound("there is no alarm " + id + " within your scope")
 	}
-	pieces = []video.Piece{}
+	v := evidenceView{Alarm: id, RaisedAt: known.RaisedAt, State: video.Unknown, Cameras: []evidenceCamera{}, Gaps: []evidenceGap{}, Pictures: []evidencePicture{}}
 	if s.opts.Evidence == nil {
-		return id, pieces, nil
+		return v, nil
 	}
-	all, err := s.opts.Evidence(id)
-	if err != nil && !errors.Is(err, video.ErrNoEvidence) {
-		return "", nil, err
+	kept, err := s.opts.Evidence(id)
+	if err != nil {
+		return v, err
 	}
-	for _, p := range all {
-		if a.predicate.Camera(p.Camera) {
-			pieces = append(pieces, p)
+	v.State, v.Why = kept.State, kept.Why
+	if !kept.Until.IsZero() {
+		until := metrics.MillisOf(kept.Until)
+		v.Until = &until
+	}
+	for _, g := range kept.Gaps {
+		v.Gaps = append(v.Gaps, evidenceGap{metrics.MillisOf(g.From), metrics.MillisOf(g.To)})
+	}
+	near := slices.Clone(kept.Cameras)
+	for _, p := range kept.Pieces { // of a gathering without a record
+		if !slices.Contains(near, p.Camera) {
+			near = append(near, p.Camera)
 		}
 	}
-	return id, pieces, nil
+	for _, id := range near {
+		if cam, ok := c.Camera(id); ok && a.predicate.Camera(id) {
+			v.Cameras = append(v.Cameras, evidenceCamera{id, cam.Name, cam.Recorder})
+		}
+	}
+	if len(near) > 0 && len(v.Cameras) == 0 {
+		v.Why = video.WhyNoCameras // that there are others is not for the asker
+		v.State = video.Complete
+	}
+	for _, p := range kept.Pieces {
+		if a.predicate.Camera(p.Camera) {
+			v.Pictures = append(v.Pictures, evidencePicture{p, p.At.Sub(known.RaisedAt.Time()).Milliseconds()})
+		}
+	}
+	return v, nil
 }
 
 // evidenceList lists the pictures kept with an alarm.
 func (s *Server) evidenceList(w http.ResponseWriter, r *http.Request, a asker) error {
-	id, pieces, err := s.evidenceOf(r, a)
+	v, err := s.evidenceOf(r, a)
 	if err != nil {
 		return err
 	}
-	return reply(w, map[string]any{"alarm": id, "pictures": pieces})
+	return reply(w, v)
 }
 
-// evidencePicture answers with one picture kept with an alarm.
-func (s *Server) evidencePicture(w http.ResponseWriter, r *http.Request, a asker) error {
-	id, pieces, err := s.evidenceOf(r, a)
+// evidencePiece answers with one picture kept with an alarm.
+func (s *Server) evidencePiece(w http.ResponseWriter, r *http.Request, a asker) error {
+	v, err := s.evidenceOf(r, a)
 	if err != nil {
 		return err
 	}
+	id := v.Alarm
 	n, err := strconv.Atoi(r.PathValue("n"))
 	if err != nil {
 		return badRequest("n is the number of a picture, from GET alarms/" + id + "/evidence")
 	}
-	for _, p := range pieces {
+	for _, p := range v.Pictures {
 		if p.N != n {
 			continue
 		}

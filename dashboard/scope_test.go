@@ -136,7 +136,8 @@ func newProvince(t *testing.T, rnd *rand.Rand) *province {
 			}
 			return 1, nil, nil
 		},
-		Camera: func(string) (dashboard.Camera, bool) { return dashboard.Camera{State: "live"}, true },
+		Camera:   func(string) (dashboard.Camera, bool) { return dashboard.Camera{State: "live"}, true },
+		Evidence: p.evidence, EvidencePicture: p.evidencePicture,
 		History: func(_ context.Context, q clickhouse.Query, _ *metrics.Catalogue, pr metrics.Predicate) (clickhouse.Answer, error) {
 			a := clickhouse.Answer{Metric: q.Metric}
 			for _, id := range pr.Stations() { // what the database would be bound to
@@ -360,9 +361,11 @@ func (p *province) checkExits(t *testing.T, scope metrics.Scope) {
 	for _, a := range p.alarms.List() {
 		metric := strings.TrimPrefix(a.Metric, "m_")
 		status, _ := who.call("POST", "/api/v1/alarms/"+a.ID+"/comment", map[string]string{"text": "x"})
-		if may := m.stations[a.Station] && m.domains[metric]; may != (status == 200) {
+		may := m.stations[a.Station] && m.domains[metric]
+		if may != (status == 200) {
 			t.Errorf("scope %+v: comment on %s: %d", scope, a.ID, status)
 		}
+		p.checkEvidence(t, who, m, a.ID, may)
 	}
 	topics := []string{"overview/nowhere", "gossip/U0"}
 	for _, kind := range []string{"overview", "stations", "cameras", "kpis", "alarms"} {

@@ -72,9 +72,9 @@ type Options struct {
 	SQL func(context.Context, string, *metrics.Catalogue, metrics.Predicate) (clickhouse.Result, error)
 	// Camera is the present health of a camera.
 	Camera func(id string) (Camera, bool)
-	// Evidence lists the pictures kept with an alarm and EvidencePicture is one of
-	// them; nil: none are kept.
-	Evidence        func(alarm string) ([]video.Piece, error)
+	// Evidence is what is kept with an alarm and EvidencePicture is one picture of
+	// it; nil: none are kept.
+	Evidence        func(alarm string) (video.Kept, error)
 	EvidencePicture func(alarm string, n int) (video.Piece, []byte, error)
 	// Devices are the unknown stations, and Adopt makes one known.
 	Devices func() any
@@ -182,7 +182,7 @@ func (s *Server) routes() {
 	api("GET /api/v1/overview", s.topicList("overview"))
 	api("POST /api/v1/alarms/{id}/{verb}", s.actOnAlarm)
 	api("GET /api/v1/alarms/{id}/evidence", s.evidenceList)
-	api("GET /api/v1/alarms/{id}/evidence/{n}", s.evidencePicture)
+	api("GET /api/v1/alarms/{id}/evidence/{n}", s.evidencePiece)
 	api("GET /api/v1/devices", s.devices)
 	api("POST /api/v1/devices/{id}/adopt", s.adopt)
 	api("GET /api/v1/refusals", s.refusals)

@@ -22,6 +22,7 @@ func TestEndToEnd(t *testing.T) {
 	exe := build(t)
 	t.Run("Wall", func(t *testing.T) { testWall(t, exe) })
 	t.Run("Kills", func(t *testing.T) { testKills(t, exe) })
+	t.Run("Evidence", func(t *testing.T) { testEvidence(t, exe) })
 	t.Run("Start", func(t *testing.T) { testStart(t, exe) })
 	t.Run("Formats", func(t *testing.T) { testFormats(t, exe) })
 	t.Run("ExternalDatabase", func(t *testing.T) { testExternalDatabase(t, exe) })

@@ -29,6 +29,10 @@ func (a *app) startEvidence() error {
 		return err
 	}
 	a.evidence.Store(e)
+	// What was raised just before a kill may not have got this far then.
+	for _, known := range a.alarms.book.List() {
+		a.keepEvidence(alarm.Act{Verb: alarm.Raise, Alarm: known.ID, At: known.RaisedAt, Subject: &known.Subject})
+	}
 	a.stops.start("evidence", a.fatal, e.Run)
 	return nil
 }
@@ -90,11 +94,11 @@ func nearestCameras(c *metrics.Catalogue, about *alarm.Subject) []string {
 	return ids
 }
 
-func (a *app) evidenceList(id string) ([]video.Piece, error) {
+func (a *app) evidenceKept(id string) (video.Kept, error) {
 	if e := a.evidence.Load(); e != nil {
-		return e.List(id)
+		return e.Kept(id)
 	}
-	return nil, video.ErrNoEvidence
+	return video.Kept{State: video.Unknown}, nil
 }
 
 func (a *app) evidencePiece(id string, n int) (video.Piece, []byte, error) {

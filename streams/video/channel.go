@@ -135,7 +135,11 @@ func (c *channel) unit(u streams.AccessUnit) {
 		}
 		c.lastTile, c.tileEnd = decode, tile.end()
 		c.still, c.stillOf, c.stillAt, c.file = tile, c.segment, u.At, nil
-		c.stills.add(Still{At: u.At, State: c.state, segment: c.segment, content: full.content}, c.cfg)
+		state := c.state
+		if state == streams.Offline { // it is not: the word of that comes later than the picture
+			state = streams.Live
+		}
+		c.stills.add(Still{At: u.At, State: state, segment: c.segment, content: full.content}, c.cfg)
 	}
 	if u.Key || len(c.group) > 0 {
 		c.group = append(c.group, full)

@@ -1,25 +1,16 @@
 package video
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
-
-	"vonglau/streams"
 )
 
 // EvidenceConfig says what is kept with an alarm; Dir and Stills are needed.
@@ -36,15 +27,6 @@ type EvidenceConfig struct {
 	Logger             *slog.Logger // default: discard
 }
 
-// Piece is one picture kept with an alarm.
-type Piece struct {
-	N      int           `json:"n"`
-	Camera string        `json:"camera"`
-	At     time.Time     `json:"at"`
-	State  streams.State `json:"state"` // of the camera when it came: an old picture must not pass for a live one
-	Size   int           `json:"size"`
-}
-
 // ErrNoEvidence says that nothing of that kind is kept.
 var ErrNoEvidence = errors.New("no such evidence")
 
@@ -52,9 +34,11 @@ const jobsAtMost = 64
 
 // Evidence keeps keyframes of the cameras near an alarm, from a while before it
 // to a while after, as files: a folder for each alarm, in it one MP4 file for each
-// picture and a list. It is no recorder. It is safe for concurrent use.
+// picture, a list of them, and a record of how the gathering goes. It is no
+// recorder. It is safe for concurrent use.
 //
-// What a restart interrupts ends there: the pictures until then are kept.
+// A gathering that a restart interrupts goes on after it, and its record names the
+// gap; one whose time passed meanwhile is recorded as ended early.
 type Evidence struct {
 	cfg EvidenceConfig
 
@@ -66,14 +50,14 @@ type Evidence struct {
 // job is an alarm whose pictures are being gathered. All but its making belongs
 // to Run.
 type job struct {
-	alarm string
-	until time.Time
+	record
 	taken map[string]time.Time // newest picture taken, by camera
-	n     int
+	n     int                  // the newest picture's number
 	size  int64
 }
 
-// NewEvidence opens the folder.
+// NewEvidence opens the folder and takes up what was being gathered when the
+// program ended.
 func NewEvidence(cfg EvidenceConfig) (*Evidence, error) {
 	set := func(d *time.Duration, value time.Duration) { *d = cmp.Or(max(*d, 0), value) }
 	set(&cfg.Before, time.Minute)
@@ -88,22 +72,38 @@ func NewEvidence(cfg EvidenceConfig) (*Evidence, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("evidence folder: %w", err)
 	}
-	return &Evidence{cfg: cfg, jobs: map[string]*job{}, news: make(chan struct{}, 1)}, nil
+	e := &Evidence{cfg: cfg, jobs: map[string]*job{}, news: make(chan struct{}, 1)}
+	return e, e.resume(time.Now())
 }
 
-// Keep begins to gather the pictures of cameras around at. It does not wait. It is
-// false when 64 alarms are being gathered already, or this one is.
+// Keep begins to gather the pictures of cameras around at. It writes a short file
+// and does not wait for anything else. It is false when the alarm has been kept
+// before, or when there is nothing to gather: no camera, or 64 alarms are being
+// gathered already; both are recorded as the reason.
 func (e *Evidence) Keep(alarm string, at time.Time, cameras []string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.jobs[alarm] != nil || len(e.jobs) >= jobsAtMost || len(cameras) == 0 {
+	if e.jobs[alarm] != nil {
 		return false
 	}
-	j := &job{alarm: alarm, until: at.Add(e.cfg.After), taken: map[string]time.Time{}}
-	for _, c := range cameras {
-		j.taken[c] = at.Add(-e.cfg.Before)
+	if _, err := e.record(alarm); err == nil {
+		return false // told again by the journal
 	}
-	e.jobs[alarm] = j
+	r := record{Alarm: alarm, At: at.UTC(), Until: at.Add(e.cfg.After).UTC(), Cameras: cameras, State: Gathering, Seen: time.Now().UTC()}
+	switch {
+	case len(cameras) == 0:
+		r.State, r.Why = Complete, WhyNoCameras
+	case len(e.jobs) >= jobsAtMost:
+		r.State, r.Why = Interrupted, WhyBusy
+	}
+	if err := e.write(r); err != nil {
+		e.cfg.Logger.Error("evidence cannot be kept", "alarm", alarm, "error", err)
+		return false
+	}
+	if r.State != Gathering {
+		return false
+	}
+	e.jobs[alarm] = e.job(r)
 	select {
 	case e.news <- struct{}{}:
 	default:
@@ -111,15 +111,61 @@ func (e *Evidence) Keep(alarm string, at time.Time, cameras []string) bool {
 	return true
 }
 
-// Run gathers until ctx ends.
+func (e *Evidence) job(r record) *job {
+	j := &job{record: r, taken: map[string]time.Time{}}
+	for _, c := range r.Cameras {
+		j.taken[c] = r.At.Add(-e.cfg.Before)
+	}
+	return j
+}
+
+// resume takes up the gatherings that were running when the program ended.
+func (e *Evidence) resume(now time.Time) error {
+	entries, err := os.ReadDir(e.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("evidence folder: %w", err)
+	}
+	for _, entry := range entries {
+		r, err := readRecord(filepath.Join(e.cfg.Dir, entry.Name()))
+		if err != nil || r.State != Gathering {
+			continue // not ours, of an older version, or over
+		}
+		pieces, err := e.mend(r.Alarm)
+		if err != nil {
+			return err
+		}
+		j, last := e.job(r), r.Seen
+		for _, p := range pieces {
+			j.n, j.size, j.taken[p.Camera] = max(j.n, p.N), j.size+int64(p.Size), p.At
+			if p.At.After(last) {
+				last = p.At
+			}
+		}
+		if now.Before(r.Until) && len(e.jobs) < jobsAtMost {
+			j.Gaps = append(j.Gaps, Gap{From: last, To: now.UTC()})
+			e.jobs[r.Alarm] = j
+		} else {
+			j.Gaps = append(j.Gaps, Gap{From: last, To: r.Until})
+			j.State, j.Why = Interrupted, WhyRestart
+		}
+		if err := e.write(j.record); err != nil {
+			return fmt.Errorf("evidence record: %w", err)
+		}
+		e.cfg.Logger.Info("evidence after a restart", "alarm", r.Alarm, "state", string(j.State), "pictures", j.n)
+	}
+	return nil
+}
+
+// Run gathers until ctx ends, and once more then.
 func (e *Evidence) Run(ctx context.Context) error {
 	e.prune(time.Now())
 	ticker := time.NewTicker(e.cfg.Every)
 	defer ticker.Stop()
 	for {
+		ending := false
 		select {
 		case <-ctx.Done():
-			return nil
+			ending = true
 		case <-ticker.C:
 		case <-e.news:
 		}
@@ -130,39 +176,49 @@ func (e *Evidence) Run(ctx context.Context) error {
 		}
 		e.mu.Unlock()
 		for _, j := range jobs {
-			over := time.Now().After(j.until)
-			if err := e.gather(j); err != nil {
-				e.cfg.Logger.Error("evidence cannot be kept", "alarm", j.alarm, "error", err)
-				over = true
-			}
-			if over {
-				e.mu.Lock()
-				delete(e.jobs, j.alarm)
-				e.mu.Unlock()
-				e.cfg.Logger.Info("evidence kept", "alarm", j.alarm, "pictures", j.n, "bytes", j.size)
-				e.prune(time.Now())
-			}
+			e.step(j, time.Now())
+		}
+		if ending {
+			return nil
 		}
 	}
 }
 
+// step takes what has come for one alarm, and ends its gathering when it is over.
+func (e *Evidence) step(j *job, now time.Time) {
+	if err := e.gather(j); err != nil {
+		e.cfg.Logger.Error("evidence cannot be kept", "alarm", j.Alarm, "error", err)
+		j.State, j.Why = Interrupted, WhyFailed
+	} else if now.After(j.Until) {
+		j.State = Complete
+		switch {
+		case j.size >= e.cfg.MaxAlarm:
+			j.Why = WhyFull
+		case j.n == 0:
+			j.Why = WhyNoPictures
+		}
+	}
+	if j.State == Gathering {
+		return
+	}
+	e.mu.Lock()
+	err := e.write(j.record)
+	delete(e.jobs, j.Alarm)
+	e.mu.Unlock()
+	if err != nil {
+		e.cfg.Logger.Error("the record of evidence cannot be written", "alarm", j.Alarm, "error", err)
+	}
+	e.cfg.Logger.Info("evidence kept", "alarm", j.Alarm, "pictures", j.n, "bytes", j.size)
+	e.prune(now)
+}
+
 // gather writes the pictures that have come since.
 func (e *Evidence) gather(j *job) error {
-	dir := e.dir(j.alarm)
+	dir := e.dir(j.Alarm)
 	for camera, since := range j.taken {
 		for _, still := range e.cfg.Stills(camera, since) {
-			if still.At.After(j.until) || j.size >= e.cfg.MaxAlarm {
+			if still.At.After(j.Until) || j.size >= e.cfg.MaxAlarm {
 				break
-			}
-			if j.n == 0 {
-				if err := os.MkdirAll(dir, 0o750); err != nil {
-					return err
-				}
-				listed, err := e.List(j.alarm) // the alarm was raised before
-				if err != nil && !errors.Is(err, ErrNoEvidence) {
-					return err
-				}
-				j.n = len(listed)
 			}
 			file := still.MP4()
 			piece := Piece{N: j.n + 1, Camera: camera, At: still.At.UTC(), State: still.State, Size: len(file)}
@@ -176,66 +232,6 @@ func (e *Evidence) gather(j *job) error {
 		}
 	}
 	return nil
-}
-
-// appendLine adds a piece to the list, whose lines are what exists: a picture
-// without a line was being written when the power went.
-func appendLine(name string, p Piece) error {
-	line, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(line, '\n'))
-	return errors.Join(err, f.Close())
-}
-
-// dir is an alarm's folder. Ids are others' words: they make no paths.
-func (e *Evidence) dir(alarm string) string {
-	sum := sha256.Sum256([]byte(alarm))
-	return filepath.Join(e.cfg.Dir, hex.EncodeToString(sum[:12]))
-}
-
-func pieceFile(dir string, n int) string { return filepath.Join(dir, strconv.Itoa(n)+".mp4") }
-
-// List is what is kept with an alarm, in the order in which it was written.
-func (e *Evidence) List(alarm string) ([]Piece, error) {
-	list, err := os.ReadFile(filepath.Join(e.dir(alarm), "list"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoEvidence
-	}
-	if err != nil {
-		return nil, fmt.Errorf("evidence list: %w", err)
-	}
-	var pieces []Piece
-	lines := bufio.NewScanner(bytes.NewReader(list))
-	for lines.Scan() {
-		var p Piece
-		if json.Unmarshal(lines.Bytes(), &p) == nil { // a torn line is the last
-			pieces = append(pieces, p)
-		}
-	}
-	return pieces, nil
-}
-
-// Open is one picture, an MP4 file.
-func (e *Evidence) Open(alarm string, n int) (Piece, []byte, error) {
-	pieces, err := e.List(alarm)
-	if err != nil {
-		return Piece{}, nil, err
-	}
-	i := slices.IndexFunc(pieces, func(p Piece) bool { return p.N == n })
-	if i < 0 {
-		return Piece{}, nil, ErrNoEvidence
-	}
-	file, err := os.ReadFile(pieceFile(e.dir(alarm), n))
-	if err != nil {
-		return Piece{}, nil, fmt.Errorf("evidence: %w", err)
-	}
-	return pieces[i], file, nil
 }
 
 // prune removes what is too old or too much, the oldest alarms first, but none
@@ -267,7 +263,7 @@ func (e *Evidence) prune(now time.Time) {
 		}
 		for _, file := range files {
 			if info, err := file.Info(); err == nil {
-				f.size += info.Size()
+				f.size += (info.Size() + block - 1) / block * block
 				if info.ModTime().After(f.at) {
 					f.at = info.ModTime()
 				}
@@ -287,3 +283,7 @@ func (e *Evidence) prune(now time.Time) {
 		total -= f.size
 	}
 }
+
+// block is what a file takes on disk at least: records without pictures count
+// too, or there could be any number of them.
+const block = 4096

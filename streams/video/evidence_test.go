@@ -77,8 +77,8 @@ func TestEvidence(t *testing.T) {
 	listed := func(want int) (pieces []Piece) {
 		t.Helper()
 		for deadline := time.Now().Add(5 * time.Second); ; <-time.After(time.Millisecond) {
-			pieces, err = e.List(id)
-			if len(pieces) >= want {
+			kept, err := e.Kept(id)
+			if pieces = kept.Pieces; len(pieces) >= want {
 				return pieces
 			}
 			if time.Now().After(deadline) {
@@ -98,8 +98,8 @@ func TestEvidence(t *testing.T) {
 	if _, _, err := e.Open(id, 10); !errors.Is(err, ErrNoEvidence) {
 		t.Errorf("a piece that is not there: %v", err)
 	}
-	if _, err := e.List("another"); !errors.Is(err, ErrNoEvidence) {
-		t.Errorf("an alarm that is not there: %v", err)
+	if kept, err := e.Kept("another"); err != nil || kept.State != Unknown {
+		t.Errorf("an alarm that is not there: %+v, %v", kept, err)
 	}
 	cancel()
 	<-done
@@ -121,7 +121,7 @@ func TestEvidence(t *testing.T) {
 	delete(e.jobs, id)
 	e.cfg.MaxBytes = 1
 	e.prune(time.Now())
-	if _, err := e.List(id); !errors.Is(err, ErrNoEvidence) {
-		t.Errorf("over the bound: %v", err)
+	if kept, err := e.Kept(id); err != nil || kept.State != Unknown || len(kept.Pieces) > 0 {
+		t.Errorf("over the bound: %+v, %v", kept, err)
 	}
 }

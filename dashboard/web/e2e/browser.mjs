@@ -8,7 +8,9 @@
 //   {"id":5,"as":"wall","do":"moving","selector":"…","timeout":20000}                a video whose picture changes
 //   {"id":6,"as":"wall","do":"text","selector":"…"}
 //   {"id":7,"as":"wall","do":"shot","path":"…"}
-//   {"id":8,"do":"strangers"}                     what any page asked of another host, and its errors
+//   {"id":8,"as":"wall","do":"press","key":"ArrowRight"}
+//   {"id":9,"as":"wall","do":"painted","selector":"…"}                                a canvas or video that shows something
+//   {"id":10,"do":"strangers"}                     what any page asked of another host, and its errors
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
@@ -39,7 +41,7 @@ async function page(name) {
   return p;
 }
 
-// A small grey copy of the video, as numbers.
+// A small grey copy of a video or canvas, as numbers.
 const capture = (video) => {
   const c = document.createElement("canvas");
   c.width = 64; c.height = 36;
@@ -47,7 +49,7 @@ const capture = (video) => {
   g.drawImage(video, 0, 0, 64, 36);
   const d = g.getImageData(0, 0, 64, 36).data, grey = [];
   for (let i = 0; i < d.length; i += 4) grey.push((d[i] + d[i + 1] + d[i + 2]) / 3);
-  return { grey, width: video.videoWidth, height: video.videoHeight, at: video.currentTime };
+  return { grey, width: video.videoWidth ?? video.width, height: video.videoHeight ?? video.height, at: video.currentTime };
 };
 
 async function moving(p, selector, timeout) {
@@ -64,6 +66,19 @@ async function moving(p, selector, timeout) {
     await p.evaluate(() => new Promise(requestAnimationFrame));
   }
   throw new Error(first ? `the picture stands still: ${differing} of ${64 * 36} points differ` : "the video has no picture");
+}
+
+// A picture is not of one colour.
+async function painted(p, selector, timeout) {
+  const canvas = p.locator(selector).first(), end = Date.now() + timeout;
+  await canvas.waitFor({ state: "attached", timeout });
+  while (Date.now() < end) {
+    const now = await canvas.evaluate(capture);
+    const contrast = Math.max(...now.grey) - Math.min(...now.grey);
+    if (now.width > 0 && contrast > 40) return { width: now.width, height: now.height, contrast, grey: now.grey };
+    await p.evaluate(() => new Promise(requestAnimationFrame));
+  }
+  throw new Error("there is no picture");
 }
 
 async function run(c) {
@@ -86,6 +101,8 @@ async function run(c) {
     }
     case "text": return (await p.locator(c.selector).allInnerTexts()).join("\n");
     case "moving": return await moving(p, c.selector, timeout);
+    case "press": await p.keyboard.press(c.key); return null;
+    case "painted": return await painted(p, c.selector, timeout);
     case "shot": await p.screenshot({ path: c.path }); return null;
   }
   throw new Error(`unknown command ${c.do}`);

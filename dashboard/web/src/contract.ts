@@ -53,6 +53,13 @@ export interface AlarmState {
   comments?: { at: number; by: string; text: string }[] | null; count: number; exercise?: boolean;
 }
 
+export interface EvidencePicture { n: number; camera: string; at: string; state: CameraHealth; size: number; offset_ms: number }
+export interface EvidenceAnswer {
+  alarm: string; raised_at: number; state: "gathering" | "complete" | "interrupted" | "unknown"; until: number | null;
+  why?: "no_cameras" | "no_pictures" | "busy" | "full" | "restart" | "failed";
+  cameras: { id: string; name: Text; recorder: string }[]; gaps: { from: number; to: number }[]; pictures: EvidencePicture[];
+}
+
 /** layout is a wall's. */
 export interface Me { user: string; name: string; role: string; scope: string; scopes: string[]; layout?: string }
 export interface Scene { id: string; kind: string; name: Text; seconds: number; cameras: string[]; kpis: string[] }

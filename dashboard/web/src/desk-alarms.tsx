@@ -63,7 +63,7 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
       {cleared.length > 0 && (
         <details>
           <summary>{t("clearedToday")} ({cleared.length})</summary>
-          <ul>{cleared.map((a) => <li key={a.id} class="done"><When at={a.changed_at} /> {say(a.place)} · {withoutPlace(say(a.text), say(a.place))}</li>)}</ul>
+          <ul>{cleared.map((a) => <li key={a.id} class="done"><button type="button" class="quiet" title={t("showPlace")} aria-pressed={a.id === chosen} onClick={() => onChoose(a)}><When at={a.changed_at} /> {say(a.place)} · {withoutPlace(say(a.text), say(a.place))}</button></li>)}</ul>
         </details>
       )}
     </section>

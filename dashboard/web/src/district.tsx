@@ -6,6 +6,7 @@ import { api } from "./api";
 import { AlarmDesk } from "./desk-alarms";
 import { CameraDialog, CameraTile } from "./camera";
 import { DutyBook, HandoverDialog } from "./duty";
+import { Evidence } from "./evidence";
 import { distance } from "./geo";
 import { lang, say, t } from "./i18n";
 import { byUrgency, cameraSeverity, chooseKpis, ORDER } from "./judge";
@@ -92,6 +93,7 @@ export default function District({ scope }: { scope: string }) {
           <section class="panel where2" aria-label={t("map")}>
             <ProvinceMap units={units} stations={stations} cameras={cameras} whole={!about || about.id === about.root} chosen={unit} onChoose={(u) => setChosen({ unit: u, alarm: "" })} />
           </section>
+          {of && <Evidence key={of.id} alarm={of} />}
           <PlaceCard kpis={kpis} units={units} unit={unit} stations={stations} about={point} onUnit={(u) => setChosen({ unit: u, alarm: "" })} />
         </div>
         <div class="side">

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clock, day, dayTime, hourMinute, moment, num, share, short, signed, span, withSymbol } from "./format";
+import { clock, day, dayTime, hourMinute, moment, num, share, short, signed, secondsFrom, span, withSymbol } from "./format";
 
 const at = Date.parse("2026-11-21T19:14:07Z"); // 02:14:07 on the 22nd in Vietnam
 
@@ -20,6 +20,7 @@ describe("times", () => {
     [moment(at, at + 3_600_000), "02:14"], [moment(at, at + 86_400_000), "22/11 02:14"],
     [clock(Date.parse("2026-11-21T17:00:00Z")), "00:00:00"],
     [span(40_400, "vi"), "40\u00a0giây"], [span(12 * 60_000 + 5_000, "vi"), "12\u00a0phút"], [span(3 * 3_600_000, "en"), "3\u00a0h"],
+    [secondsFrom(-20_400, "vi"), "−20\u00a0giây"], [secondsFrom(40_000, "vi"), "+40\u00a0giây"], [secondsFrom(120, "en"), "0\u00a0s"],
     [span(50 * 3_600_000, "vi"), "2\u00a0ngày"], [span(-5, "vi"), "0\u00a0giây"],
   ])("%s is %s", (got, want) => expect(got).toBe(want));
 });

@@ -76,6 +76,11 @@ export function span(ms: number, lang: Lang): string {
   return say(Math.floor(s / 86_400), "ngày", "d");
 }
 
+/** How far from a moment something is, in seconds: −20 giây, +40 giây. */
+export function secondsFrom(ms: number, lang: Lang): string {
+  return `${signed(Math.round(ms / 1000), 0, lang)}\u00a0${lang === "vi" ? "giây" : "s"}`;
+}
+
 /** A share of readings or stations: 17/20. */
 export function share(n: number, m: number, lang: Lang): string {
   return `${num(n, 0, lang)}/${num(m, 0, lang)}`;
