@@ -126,47 +126,71 @@ func BenchmarkStore(b *testing.B) {
 	b.Run("history", benchHistory)
 }
 
-// benchSink: the writer against the same rows in ready columns.
+// benchSink: the writer, blocks coming as the journal brings them, against the
+// same rows in ready columns, inserted in pieces of the same size. Rollups are
+// left out of both.
 func benchSink(b *testing.B) {
+	const blocks, perInsert = 42, 7 // 672,000 rows; the writer inserts 100,000 and more at once
 	s := openStore(b, config(b))
 	exec(b, s, "CREATE TABLE bare AS raw")
 	source := newSensors(benchStations, at(b, "2026-03-01 00:00"))
 	var ours, limits, ratios []float64
-	for round := range 8 {
+	for round := range 6 {
+		var stream [][]metrics.Reading
+		var ready [][]any
 		var rows []Row
-		w := NewWriter(s, WriterConfig{})
-		var blocks [][]metrics.Reading
-		for range 7 {
-			readings := source.next()
-			blocks = append(blocks, readings)
-			for _, r := range readings {
+		for i := range blocks {
+			stream = append(stream, source.next())
+			for _, r := range stream[i] {
 				rows = append(rows, Row{r, uint64(round)})
 			}
+			if i%perInsert == perInsert-1 {
+				ready, rows = append(ready, new(columns).fill(rows)), nil
+			}
 		}
-		columns := columnsOf(rows)
+		total := float64(blocks * len(stream[0]))
 		mine := func() float64 {
-			return float64(len(rows)) / seconds(b, func() error {
-				for i, block := range blocks {
-					if err := w.Add(b.Context(), uint64(round*10+i), block); err != nil {
-						return err
+			w := NewWriter(s, WriterConfig{})
+			return total / seconds(b, func() error {
+				done := make(chan error, 1)
+				go func() {
+					for i, block := range stream {
+						if err := w.Add(b.Context(), uint64(round*blocks+i), block); err != nil {
+							done <- err
+							return
+						}
+					}
+					done <- nil
+				}()
+				for { // what Run does, without the rollups
+					select {
+					case <-w.wake:
+						if err := w.flush(b.Context()); err != nil {
+							return err
+						}
+					case err := <-done:
+						return errors.Join(err, w.flush(b.Context()))
 					}
 				}
-				return w.flush(b.Context())
 			})
 		}
 		bare := func() float64 {
-			return float64(len(rows)) / seconds(b, func() error {
-				batch, err := s.conn.PrepareBatch(b.Context(), strings.Replace(insertStatement, "raw", "bare", 1))
-				if err != nil {
-					return err
-				}
-				defer batch.Close()
-				for i, column := range columns {
-					if err := batch.Column(i).Append(column); err != nil {
+			return total / seconds(b, func() error {
+				for _, columns := range ready {
+					batch, err := s.conn.PrepareBatch(b.Context(), strings.Replace(insertStatement, "raw", "bare", 1))
+					if err != nil {
+						return err
+					}
+					for i, column := range columns {
+						if err := batch.Column(i).Append(column); err != nil {
+							return err
+						}
+					}
+					if err := batch.Send(); err != nil {
 						return err
 					}
 				}
-				return batch.Send()
+				return nil
 			})
 		}
 		var m, l float64

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -76,7 +77,9 @@ func (s *Store) insert(ctx context.Context, rows []Row) error {
 		return fmt.Errorf("prepare insert: %w", err)
 	}
 	defer batch.Close()
-	for i, column := range columnsOf(rows) {
+	c := freeColumns.Get().(*columns)
+	defer freeColumns.Put(c)
+	for i, column := range c.fill(rows) {
 		if err := batch.Column(i).Append(column); err != nil {
 			return fmt.Errorf("fill column %d: %w", i, err)
 		}
@@ -89,11 +92,31 @@ func (s *Store) insert(ctx context.Context, rows []Row) error {
 	return nil
 }
 
-func columnsOf(rows []Row) []any {
+// columns of one insert. Times are plain milliseconds: a time.Time is three
+// words and a pointer, which costs the collector more than the conversion.
+type columns struct {
+	metric, station, id []string
+	observed, received  []int64
+	value               []float64
+	quality             []uint8
+	version             []uint64
+}
+
+// freeColumns are used again: the driver copies what it is given.
+var freeColumns = sync.Pool{New: func() any { return new(columns) }}
+
+// fill puts rows into the columns, in the order of insertStatement.
+func (c *columns) fill(rows []Row) []any {
 	n := len(rows)
-	metric, station, id := make([]string, n), make([]string, n), make([]string, n)
-	observed, received := make([]time.Time, n), make([]time.Time, n)
-	value, quality, version := make([]float64, n), make([]uint8, n), make([]uint64, n)
+	if cap(c.metric) < n {
+		*c = columns{
+			metric: make([]string, n), station: make([]string, n), id: make([]string, n), observed: make([]int64, n), received: make([]int64, n),
+			value: make([]float64, n), quality: make([]uint8, n), version: make([]uint64, n),
+		}
+	}
+	metric, station, id := c.metric[:n], c.station[:n], c.id[:n]
+	observed, received := c.observed[:n], c.received[:n]
+	value, quality, version := c.value[:n], c.quality[:n], c.version[:n]
 	for i := range rows {
 		r := &rows[i]
 		metric[i], station[i], id[i] = r.Metric, r.Station, r.ID
@@ -106,9 +129,9 @@ func columnsOf(rows []Row) []any {
 // storable clamps what DateTime64 cannot hold to its edge, where the table's
 // constraint refuses it, instead of letting it wrap around to a time that looks
 // real.
-func storable(m metrics.Millis) time.Time {
+func storable(m metrics.Millis) int64 {
 	const first = -2208988800000 // 1900-01-01
-	return min(max(m, first), endStorable).Time()
+	return int64(min(max(m, first), endStorable))
 }
 
 // The observed times that the table takes: from 1970-01-02, so that the civil
