@@ -109,6 +109,9 @@ func parseHistory(v url.Values, now time.Time) (queries []clickhouse.Query, form
 	if q.Step, q.Period, err = parseStep(v.Get("step")); err != nil {
 		return nil, "", err
 	}
+	if q.Published, err = parsePublished(v.Get("published"), now); err != nil {
+		return nil, "", err
+	}
 	for _, id := range ids {
 		q.Metric = id
 		queries = append(queries, q)
@@ -168,13 +171,19 @@ func parseStep(text string) (step time.Duration, period string, err error) {
 }
 
 type historyAnswer struct {
-	Metric  string          `json:"metric"`
-	Name    metrics.Text    `json:"name"`
-	Unit    string          `json:"unit"`
-	Symbol  string          `json:"symbol"`
-	Step    string          `json:"step"`
-	Agg     metrics.How     `json:"agg"`
-	Compare string          `json:"compare,omitempty"`
+	Metric  string       `json:"metric"`
+	Name    metrics.Text `json:"name"`
+	Unit    string       `json:"unit"`
+	Symbol  string       `json:"symbol"`
+	Step    string       `json:"step"`
+	Agg     metrics.How  `json:"agg"`
+	Compare string       `json:"compare,omitempty"`
+	// Published is the moment up to which publications count, and Formula how the
+	// figure is made today, where they were asked for.
+	Published      metrics.Millis `json:"published,omitempty"`
+	Formula        string         `json:"formula,omitempty"`
+	FormulaVersion string         `json:"formula_version,omitempty"`
+
 	Columns []string        `json:"columns"` // what the members of a point are
 	Series  []historySeries `json:"series"`
 }
@@ -189,6 +198,12 @@ type historySeries struct {
 var (
 	plainColumns    = []string{"at", "value", "readings", "expected"}
 	comparedColumns = []string{"base", "change", "change_percent"}
+	// publishedColumns: how many stations or units reported, of how many; what was
+	// published and of how many; the newest revision up to the moment asked for;
+	// what is known now less what was published, and in percent of that; whether it
+	// is another figure now, and whether by another formula.
+	publishedColumns = []string{"stations", "of", "published", "published_stations", "published_of", "revision", "published_at",
+		"difference", "difference_percent", "differs", "other_formula"}
 )
 
 func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a clickhouse.Answer) historyAnswer {
@@ -196,10 +211,20 @@ func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a 
 	if q.Compare != "" {
 		out.Columns = slices.Concat(plainColumns, comparedColumns)
 	}
+	formula := ""
+	if q.Published != 0 {
+		out.Columns = slices.Concat(out.Columns, publishedColumns)
+		out.Published, out.Formula = q.Published, m.Formula(a.Agg, q.Cumulative)
+		formula = m.FormulaVersion(a.Agg, q.Cumulative)
+		out.FormulaVersion = formula
+	}
 	for _, series := range a.Series {
 		hs := historySeries{Key: series.Key, Name: seriesName(c, series.Key), Points: make([][]any, len(series.Points))}
 		for i, p := range series.Points {
-			hs.Points[i] = pointJSON(p, len(out.Columns))
+			hs.Points[i] = pointJSON(p, q.Compare != "")
+			if q.Published != 0 {
+				hs.Points[i] = append(hs.Points[i], publishedJSON(p, formula)...)
+			}
 		}
 		out.Series = append(out.Series, hs)
 	}
@@ -207,8 +232,11 @@ func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a 
 }
 
 // pointJSON has null where something is not known.
-func pointJSON(p clickhouse.Point, columns int) []any {
-	point := make([]any, columns)
+func pointJSON(p clickhouse.Point, compared bool) []any {
+	point := make([]any, len(plainColumns), len(plainColumns)+len(comparedColumns)+len(publishedColumns))
+	if compared {
+		point = point[:len(plainColumns)+len(comparedColumns)]
+	}
 	point[0], point[2] = p.At, p.N
 	if !p.Null {
 		point[1] = p.Value
@@ -216,7 +244,7 @@ func pointJSON(p clickhouse.Point, columns int) []any {
 	if p.M > 0 {
 		point[3] = p.M
 	}
-	if columns == len(plainColumns) || !p.HasBase {
+	if !compared || !p.HasBase {
 		return point
 	}
 	point[4] = p.Base

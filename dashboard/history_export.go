@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,11 +37,19 @@ var comparedNames = map[string]string{
 	clickhouse.ComparePrevious: "Kỳ trước", clickhouse.CompareYear: "Cùng kỳ năm trước", clickhouse.CompareTarget: "Chỉ tiêu",
 }
 
-func namesOf(compare string) []string {
-	if compare == "" {
-		return columnNames
+// publishedNames follow where published figures were asked for.
+var publishedNames = []string{"Số trạm, đơn vị có số liệu", "Trên tổng số", "Đã công bố", "Có số liệu khi công bố", "Trên tổng số khi công bố", "Lần công bố",
+	"Công bố lúc", "Hiện tại trừ đã công bố", "Chênh lệch so với công bố (%)"}
+
+func namesOf(q clickhouse.Query) []string {
+	names := slices.Clone(columnNames)
+	if q.Compare != "" {
+		names = append(names, comparedNames[q.Compare], "Tăng, giảm (đơn vị tính; điểm % nếu là %)", "Tăng, giảm (%)")
 	}
-	return append(columnNames[:len(columnNames):len(columnNames)], comparedNames[compare], "Tăng, giảm (đơn vị tính; điểm % nếu là %)", "Tăng, giảm (%)")
+	if q.Published != 0 {
+		names = append(names, publishedNames...)
+	}
+	return names
 }
 
 // flushEvery bounds how long written rows wait before they are sent.
@@ -121,28 +130,28 @@ func startFile(w http.ResponseWriter, format string, queries []clickhouse.Query)
 	w.Header().Set("Cache-Control", "no-store")
 	switch format {
 	case formatSheet:
-		return newSheetFile(w, queries[0].Compare)
+		return newSheetFile(w, queries[0])
 	case formatTable:
 		return newTableFile(w), nil
 	}
-	return newTextFile(w, queries[0].Compare)
+	return newTextFile(w, queries[0])
 }
 
 // textFile is a table that Excel opens as it is: UTF-8 with its mark, semicolons
 // and decimal commas, as the Vietnamese locale has them.
 type textFile struct {
-	out      *csv.Writer
-	compared bool
-	cells    []string
+	out                 *csv.Writer
+	compared, published bool
+	cells               []string
 }
 
-func newTextFile(w io.Writer, compare string) (*textFile, error) {
+func newTextFile(w io.Writer, q clickhouse.Query) (*textFile, error) {
 	if _, err := io.WriteString(w, "\ufeff"); err != nil {
 		return nil, err
 	}
-	f := &textFile{out: csv.NewWriter(w), compared: compare != ""}
+	f := &textFile{out: csv.NewWriter(w), compared: q.Compare != "", published: q.Published != 0}
 	f.out.Comma, f.out.UseCRLF = ';', true
-	if err := f.out.Write(namesOf(compare)); err != nil {
+	if err := f.out.Write(namesOf(q)); err != nil {
 		return nil, err
 	}
 	f.out.Flush()
@@ -156,6 +165,9 @@ func (f *textFile) write(r *record) error {
 	if f.compared {
 		difference, percent, percentOK, ok := p.Change()
 		f.cells = append(f.cells, number(p.Base, p.HasBase), number(difference, ok), number(percent, percentOK))
+	}
+	if f.published {
+		f.cells = append(f.cells, publishedText(p)...)
 	}
 	return f.out.Write(f.cells)
 }

@@ -18,6 +18,14 @@ type tableRow struct {
 	Readings uint64   `parquet:"readings"`
 	Expected *uint64  `parquet:"expected,optional"`
 	Base     *float64 `parquet:"base,optional"`
+
+	Stations          *uint64  `parquet:"stations,optional"`
+	Of                *uint64  `parquet:"of,optional"`
+	Published         *float64 `parquet:"published,optional"`
+	PublishedStations *uint32  `parquet:"published_stations,optional"`
+	PublishedOf       *uint32  `parquet:"published_of,optional"`
+	Revision          *uint32  `parquet:"revision,optional"`
+	PublishedAt       *int64   `parquet:"published_at,optional,timestamp(millisecond)"`
 }
 
 // tableGroup bounds the rows that are held in memory before they are written as
@@ -46,6 +54,16 @@ func (f *tableFile) write(r *record) error {
 	}
 	if p.HasBase {
 		row.Base = &p.Base
+	}
+	if p.Of > 0 {
+		row.Stations, row.Of = &p.Stations, &p.Of
+	}
+	if was := p.Published; was != nil {
+		at := int64(was.At)
+		row.PublishedStations, row.PublishedOf, row.Revision, row.PublishedAt = &was.N, &was.M, &was.Revision, &at
+		if !was.Null {
+			row.Published = &was.Value
+		}
 	}
 	if f.rows = append(f.rows, row); len(f.rows) < 1000 {
 		return nil

@@ -214,7 +214,7 @@ func TestExportInConstantMemory(t *testing.T) {
 }
 
 func TestSheetsFollowEachOther(t *testing.T) {
-	f, err := newSheetFile(io.Discard, "")
+	f, err := newSheetFile(io.Discard, clickhouse.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}

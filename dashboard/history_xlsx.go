@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vonglau/metrics"
+	"vonglau/metrics/clickhouse"
 )
 
 // sheetRows is how many rows a sheet of Excel holds; more go to the next one.
@@ -19,16 +20,17 @@ const sheetRows = 1_048_576
 // and the parts that list them at the end. Libraries for the format collect a
 // sheet before its first byte leaves.
 type sheetFile struct {
-	zip      *zip.Writer
-	sheet    *bufio.Writer // of the sheet that is open
-	names    []string
-	compared bool
-	sheets   int
-	row      int // in the sheet, from 1
+	zip    *zip.Writer
+	sheet  *bufio.Writer // of the sheet that is open
+	names  []string
+	sheets int
+	row    int // in the sheet, from 1
+
+	compared, published bool
 }
 
-func newSheetFile(w io.Writer, compare string) (*sheetFile, error) {
-	f := &sheetFile{zip: zip.NewWriter(w), names: namesOf(compare), compared: compare != ""}
+func newSheetFile(w io.Writer, q clickhouse.Query) (*sheetFile, error) {
+	f := &sheetFile{zip: zip.NewWriter(w), names: namesOf(q), compared: q.Compare != "", published: q.Published != 0}
 	if err := f.open(); err != nil {
 		return nil, err
 	}
@@ -36,7 +38,7 @@ func newSheetFile(w io.Writer, compare string) (*sheetFile, error) {
 }
 
 const sheetHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
-<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><cols><col min="1" max="1" width="28" customWidth="1"/><col min="2" max="3" width="14" customWidth="1"/><col min="4" max="4" width="32" customWidth="1"/><col min="5" max="5" width="20" customWidth="1"/><col min="6" max="11" width="16" customWidth="1"/></cols><sheetData>`
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><cols><col min="1" max="1" width="28" customWidth="1"/><col min="2" max="3" width="14" customWidth="1"/><col min="4" max="4" width="32" customWidth="1"/><col min="5" max="5" width="20" customWidth="1"/><col min="6" max="20" width="16" customWidth="1"/></cols><sheetData>`
 
 // Styles of a cell, by their place in sheetStyles.
 const (
@@ -122,7 +124,27 @@ func (f *sheetFile) write(r *record) error {
 		f.number(difference, ok, stylePlain)
 		f.number(percent, percentOK, stylePlain)
 	}
+	if f.published {
+		f.publishedCells(p)
+	}
 	return f.end()
+}
+
+func (f *sheetFile) publishedCells(p *clickhouse.Point) {
+	f.number(float64(p.Stations), true, stylePlain)
+	f.number(float64(p.Of), p.Of > 0, stylePlain)
+	was := p.Published
+	if was == nil {
+		was = &clickhouse.Published{Null: true}
+	}
+	f.number(was.Value, !was.Null, stylePlain)
+	f.number(float64(was.N), p.Published != nil, stylePlain)
+	f.number(float64(was.M), was.M > 0, stylePlain)
+	f.number(float64(was.Revision), p.Published != nil, stylePlain)
+	f.number(float64(was.At-metrics.MillisOf(sheetEpoch))/86_400_000, p.Published != nil, styleTime)
+	difference, percent, percentOK, ok := since(p)
+	f.number(difference, ok, stylePlain)
+	f.number(percent, percentOK, stylePlain)
 }
 
 // shut ends the sheet.

@@ -13,6 +13,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,11 +30,17 @@ import (
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
+	"vonglau/metrics/clickhouse/embedded"
 	"vonglau/metrics/live"
 	"vonglau/streams/video"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "engine" { // the database engine is a child of the test
+		os.Exit(embedded.Main(os.Args[2:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // memory stands in for the journal's buckets.
 type memory map[string][]byte

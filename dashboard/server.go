@@ -70,6 +70,11 @@ type Options struct {
 	Stream func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate, func(clickhouse.Series) error) (clickhouse.Answer, error)
 	// SQL runs one SELECT within a predicate; nil: there is no SQL door.
 	SQL func(context.Context, string, *metrics.Catalogue, metrics.Predicate) (clickhouse.Result, error)
+	// Publish publishes the figures of a report period and returns when readers see
+	// them; same is how many stand as published already. Revisions lists what was
+	// published of a query's series.
+	Publish   func(context.Context, clickhouse.Publish, *metrics.Catalogue, metrics.Predicate) (pub metrics.Publication, same int, err error)
+	Revisions func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) ([]clickhouse.Revision, error)
 	// Camera is the present health of a camera.
 	Camera func(id string) (Camera, bool)
 	// Evidence is what is kept with an alarm and EvidencePicture is one picture of
@@ -190,6 +195,8 @@ func (s *Server) routes() {
 	api("POST /api/v1/messages/{topic...}", s.message)
 	api("GET /api/v1/history", s.history)
 	api("GET /api/v1/periods", s.periods)
+	api("GET /api/v1/publications", s.publications)
+	api("POST /api/v1/publications", s.publish)
 	api("POST /api/v1/sql", s.sql)
 	api("GET /api/v1/cameras/{id}/picture", s.picture)
 	api("GET /api/v1/cameras/{id}/video", s.video)

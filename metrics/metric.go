@@ -74,6 +74,7 @@ type Metric struct {
 	Targets     []Target      `yaml:"targets"`
 	Public      bool          `yaml:"public"`        // province total and ranking are shown to every scope
 	AtLeastOnce bool          `yaml:"at_least_once"` // its sources send neither time nor id
+	Publish     []Publishing  `yaml:"publish"`       // when its figures are published without anybody's asking
 }
 
 // Domains are the fields that a metric or a camera belongs to, and that a scope
@@ -175,6 +176,11 @@ func (m *Metric) check(fault func(field, format string, args ...any)) {
 	for _, w := range m.Windows {
 		if _, ok := WindowByName(w); !ok {
 			fault("windows", "%q is not a window (%s)", w, windowNames())
+		}
+	}
+	for i := range m.Publish {
+		if err := m.Publish[i].check(); err != nil {
+			fault("publish", "%v", err)
 		}
 	}
 }

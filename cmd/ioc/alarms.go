@@ -54,7 +54,8 @@ func (a *app) startAlarms(ctx context.Context) error {
 func (s *alarms) follow(ctx context.Context) error {
 	err := s.a.journal.Follow(ctx, journal.Events, 0, func(_ context.Context, rec journal.Record) error {
 		var act alarm.Act
-		if err := json.Unmarshal(rec.Data, &act); err != nil {
+		if !isAct(rec.Data) { // a publication
+		} else if err := json.Unmarshal(rec.Data, &act); err != nil {
 			s.log.Error("an act of the journal cannot be read", "seq", rec.Seq, "error", err)
 		} else {
 			s.book.Apply(act)

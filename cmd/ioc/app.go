@@ -52,6 +52,9 @@ type app struct {
 	cameras  *cameras
 	engine   *embedded.Engine // nil with an external ClickHouse
 	store    *store
+
+	publications *publications
+
 	access   *access.Access
 	sources  *sources
 	clock    *clock

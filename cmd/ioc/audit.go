@@ -13,11 +13,14 @@ type account struct {
 	Taken   int // identities in the journal
 	Missing int // of those, not in the database
 	Doubled int // of those, in the database more than once
+	// Published are the figures of the journal's publications; of those, missing
+	// and doubled ones are counted among the above.
+	Published int
 }
 
-// audit compares the readings that were observed in [from, to), one by one: in
-// the journal, which holds at least the last hour, and in the database, once it
-// has all of them.
+// audit compares the readings that were observed in [from, to), one by one, and
+// every published figure: in the journal, which holds at least the last hour of
+// readings and all events, and in the database, once it has all of them.
 func (a *app) audit(ctx context.Context, from, to metrics.Millis) (account, error) {
 	first, last, err := a.journal.Span(ctx, journal.Readings)
 	if err != nil {
@@ -55,7 +58,11 @@ func (a *app) audit(ctx context.Context, from, to metrics.Millis) (account, erro
 	if err != nil {
 		return account{}, err
 	}
-	result := account{Taken: len(stored)}
+	var result account
+	if result.Published, result.Missing, result.Doubled, err = a.publications.audit(ctx); err != nil {
+		return account{}, err
+	}
+	result.Taken = len(stored)
 	for _, n := range stored {
 		switch {
 		case n == 0:

@@ -23,6 +23,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("Wall", func(t *testing.T) { testWall(t, exe) })
 	t.Run("Kills", func(t *testing.T) { testKills(t, exe) })
 	t.Run("Evidence", func(t *testing.T) { testEvidence(t, exe) })
+	t.Run("Published", func(t *testing.T) { testPublished(t, exe) })
 	t.Run("Start", func(t *testing.T) { testStart(t, exe) })
 	t.Run("Formats", func(t *testing.T) { testFormats(t, exe) })
 	t.Run("ExternalDatabase", func(t *testing.T) { testExternalDatabase(t, exe) })

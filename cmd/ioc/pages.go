@@ -46,6 +46,7 @@ func (a *app) startDashboard(ctx context.Context) error {
 		Catalogue: a.current, Live: a.live, Alarms: a.alarms.book, Hub: h, Access: a.access, Video: a.video, Pages: web.FS(),
 		Act: a.alarms.act, Push: a.push, Message: a.message, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health,
 		Evidence: a.evidenceKept, EvidencePicture: a.evidencePiece,
+		Publish: a.publications.publish, Revisions: a.publications.revisions,
 		Devices: func() any { return a.devices.List() }, Adopt: a.devices.Adopt,
 		Refusals: func() any { return map[string]any{"counts": a.refusals.Counts(), "last": a.refusals.Last(100)} },
 		Health:   a.health, Map: shapes,

@@ -24,7 +24,8 @@ type store struct {
 	seq atomic.Uint64 // up to which the database has everything
 	now chan struct{} // capacity 1: the catalogue changed
 
-	settledAt uint64 // run's own: from this commit on, an unclean stop is made good
+	settledAt uint64      // run's own: from this commit on, an unclean stop is made good
+	settled   atomic.Bool // for readings, that is
 
 	mu      sync.Mutex // guards pending
 	pending []mark
@@ -54,6 +55,9 @@ func (a *app) startStore(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err := a.startPublications(ctx); err != nil {
+		return err
+	}
 	a.stops.start("store", a.fatal, func(ctx context.Context) error {
 		return again(ctx, s.log, func(ctx context.Context) error { return s.run(ctx, cursor) })
 	})
@@ -209,13 +213,22 @@ func (s *store) committed(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if seq >= s.settledAt {
-		s.a.folder.settled.Store(true)
+		s.settled.Store(true)
 	}
+	s.settle()
 	n := 0
 	for n < len(s.pending) && s.pending[n].seq <= seq {
 		n++
 	}
 	s.pending = s.pending[n:]
+}
+
+// settle notes that an unclean stop is made good, when readings and published
+// figures both are.
+func (s *store) settle() {
+	if s.settled.Load() && s.a.publications.again.Load() {
+		s.a.folder.settled.Store(true)
+	}
 }
 
 // lag is the age of the oldest block that is not in the database yet.

@@ -40,13 +40,14 @@ const (
 	SeeRefusals  Right = "see_refusals"
 	PushReadings Right = "push_readings"
 	PairWalls    Right = "pair_walls"
+	Publish      Right = "publish" // figures of report periods
 )
 
 var rights = map[Role][]Right{
 	Leader:   nil,
 	Duty:     {ActOnAlarms, AdoptDevices, SeeRefusals, PairWalls},
 	District: {ActOnAlarms},
-	Analyst:  {SeeRefusals},
+	Analyst:  {SeeRefusals, Publish},
 	Operator: {ActOnAlarms, AdoptDevices, SeeRefusals, PushReadings, PairWalls},
 }
 

@@ -34,6 +34,11 @@ type Point struct {
 	// Base is what the value is compared with, where HasBase.
 	Base    float64
 	HasBase bool
+	// What follows is there where the query asked for published figures: how
+	// many stations or units reported in the step, of how many, and what was
+	// published of it (nil: nothing).
+	Stations, Of uint64
+	Published    *Published
 }
 
 // Change is the difference from Base and that difference in percent of Base; of

@@ -75,7 +75,11 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 				}
 			}
 			if version >= 2 { // the day rows of a time before rollup_day
-				err := old.conn.Exec(t.Context(), "INSERT INTO rollup_1d (metric, station, bucket, count, sum, version) VALUES ('rain', 'S1', '2026-02-28 17:00:00', 1, 2, 5)")
+				table := "rollup_1d"
+				if version >= 4 {
+					table = tableDay
+				}
+				err := old.conn.Exec(t.Context(), "INSERT INTO "+table+" (metric, station, bucket, count, sum, version) VALUES ('rain', 'S1', '2026-02-28 17:00:00', 1, 2, 5)")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -67,6 +67,10 @@ type Query struct {
 	AsReported bool
 	// AsOf restates history under the units of that day; empty: today's.
 	AsOf metrics.Date
+	// Published puts beside each value what had been published of it up to then;
+	// 0: nothing. It asks for report periods (or days or months) by unit or of
+	// the whole scope, and is Strict, as what is published is.
+	Published metrics.Millis
 	// Strict nulls values whose coverage is below the metric's least coverage.
 	Strict  bool
 	Limit   int           // most points; 0: 200,000
@@ -107,11 +111,14 @@ type plan struct {
 	stations []string       // admitted and asked for, sorted
 	keys     []string       // of the series that stations[i] belongs to, today
 	measured map[string]int // key → how many of its stations measure the metric
+	equipped map[string]int // the same of a ratio's denominator
 	grid     grid
 	show     metrics.Millis // start of the first step that is answered; From may lie before it
 	end      metrics.Millis // where the last step ends
 	total    metrics.Period // of Cumulative
 	level    func(key string) string
+	units    map[string]bool // admitted and asked for, of a published query
+	scope    string          // of the predicate
 }
 
 // newPlan is the only way to a query: it binds the predicate.
@@ -126,7 +133,7 @@ func newPlan(q Query, c *metrics.Catalogue, p metrics.Predicate) (*plan, error) 
 	if !p.Domain(m.Domain) {
 		return nil, fmt.Errorf("%w: metric %q", ErrOutsideScope, q.Metric)
 	}
-	pl := &plan{Query: q, metric: m, measured: map[string]int{}}
+	pl := &plan{Query: q, metric: m, measured: map[string]int{}, equipped: map[string]int{}}
 	if err := pl.check(); err != nil {
 		return nil, err
 	}
@@ -218,6 +225,9 @@ func (pl *plan) checkMore() error {
 	if q.AsOf != "" && q.AsReported {
 		return bad("as_of and as reported exclude each other")
 	}
+	if err := pl.checkPublished(); err != nil {
+		return err
+	}
 	if q.Cumulative == "" {
 		return nil
 	}
@@ -266,6 +276,7 @@ func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 			}
 		}
 	}
+	pl.bindPublished(p, units)
 	asked := p.Stations()
 	if len(pl.Stations) > 0 {
 		asked = slices.Compact(slices.Sorted(slices.Values(pl.Stations)))
@@ -285,6 +296,9 @@ func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 		pl.stations, pl.keys = append(pl.stations, id), append(pl.keys, key)
 		if slices.Contains(station.Metrics, pl.metric.ID) {
 			pl.measured[key]++
+		}
+		if slices.Contains(station.Metrics, pl.counted()) {
+			pl.equipped[key]++
 		}
 	}
 	pl.level = func(key string) string { return levelOf(c, pl.By, key) }

@@ -49,6 +49,7 @@ ORDER BY (station, valid_from)`}},
 INSERT INTO rollup_day (metric, station, bucket, count, sum, min, max, first, last, last_at, version)
 SELECT metric, station, bucket, count, sum, min, max, first, last, last_at, version FROM rollup_1d FINAL
 SETTINGS max_partitions_per_insert_block = 0`}},
+	{"published figures", []string{publishedTable}},
 }
 
 // The tables of today. rollup_1d is what migration 4 took over from; it stays
@@ -58,7 +59,38 @@ const (
 	tableQuarter = "rollup_15m"
 	tableHour    = "rollup_1h"
 	tableDay     = "rollup_day"
+
+	tablePublished = "published"
 )
+
+// publishedTable holds what the journal's publications say, a row for each
+// figure and revision: its key is the figure's identity, and of two rows with
+// one identity the first in journal order stays (see publishedVersion). It has
+// no partitions and no retention: what was published stays to be read.
+const publishedTable = `
+CREATE TABLE IF NOT EXISTS published {cluster}
+(
+    metric       LowCardinality(String),
+    period       LowCardinality(String),
+    subject      LowCardinality(String),
+    key          String,
+    start        DateTime('UTC'),
+    agg          LowCardinality(String),
+    cumulative   LowCardinality(String),
+    revision     UInt32,
+    known        UInt8,
+    value        Float64,
+    n            UInt32,
+    m            UInt32,
+    formula      LowCardinality(String),
+    act          String,
+    author       String,
+    reason       String,
+    published_at DateTime64(3, 'UTC'),
+    version      UInt64
+)
+ENGINE = {replacing}(version)
+ORDER BY (metric, period, subject, key, start, agg, cumulative, revision)`
 
 // dayTable is ordered by day before station: a year of all stations is one
 // stretch of it, and what today's recomputes write lies behind everything that

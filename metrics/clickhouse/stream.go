@@ -53,16 +53,27 @@ func (s *Store) Stream(ctx context.Context, q Query, c *metrics.Catalogue, p met
 		return Answer{}, err
 	}
 	defer base.close()
+	published, err := s.openPublished(ctx, pl)
+	if err != nil {
+		return Answer{}, err
+	}
 	points := 0
 	for {
 		found, ok, err := cur.series()
-		if err != nil || !ok {
+		if err != nil {
 			return answer, err
+		}
+		if err := published.alone(pl, found.key, !ok, now, yield); err != nil {
+			return Answer{}, err
+		}
+		if !ok {
+			return answer, nil
 		}
 		filled := pl.fill(found, now)
 		if points += len(filled.Points); points > pl.Limit {
 			return Answer{}, tooMany(pl.Limit)
 		}
+		published.beside(pl, &filled)
 		if err := base.compare(pl, &filled, now); err != nil {
 			return Answer{}, err
 		}
@@ -91,7 +102,7 @@ func (pl *plan) shown(points []Point) []Point {
 	for len(points) > 0 && points[0].At < pl.show {
 		points = points[1:]
 	}
-	if !slices.ContainsFunc(points, func(p Point) bool { return p.N > 0 || !p.Null }) {
+	if !slices.ContainsFunc(points, func(p Point) bool { return p.N > 0 || !p.Null || p.Published != nil }) {
 		return nil
 	}
 	return points
@@ -114,14 +125,9 @@ type row struct {
 }
 
 func (s *Store) open(ctx context.Context, pl *plan) (*cursor, error) {
-	wanted, err := ext.NewTable("wanted", ext.Column("station", "String"), ext.Column("key", "String"))
+	wanted, err := pl.wanted()
 	if err != nil {
 		return nil, err
-	}
-	for i, station := range pl.stations {
-		if err := wanted.Append(station, pl.keys[i]); err != nil {
-			return nil, fmt.Errorf("fill stations: %w", err)
-		}
 	}
 	metric, other := pl.metric.ID, pl.metric.ID
 	if pl.metric.Kind == metrics.Ratio {
@@ -142,6 +148,20 @@ func (s *Store) open(ctx context.Context, pl *plan) (*cursor, error) {
 		return nil, serverError("query history", err)
 	}
 	return &cursor{pl: pl, rows: rows}, nil
+}
+
+// wanted is the external table of the stations and the keys they add up to.
+func (pl *plan) wanted() (*ext.Table, error) {
+	wanted, err := ext.NewTable("wanted", ext.Column("station", "String"), ext.Column("key", "String"))
+	if err != nil {
+		return nil, err
+	}
+	for i, station := range pl.stations {
+		if err := wanted.Append(station, pl.keys[i]); err != nil {
+			return nil, fmt.Errorf("fill stations: %w", err)
+		}
+	}
+	return wanted, nil
 }
 
 // serverError names what the server's limits ended.
