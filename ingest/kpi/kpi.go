@@ -41,6 +41,7 @@ type System struct {
 	Time     string            `yaml:"time"`     // field with the time of the figures, RFC 3339
 	Revision string            `yaml:"revision"` // field, optional
 	Fields   map[string]string `yaml:"fields"`   // metric id → field
+	Past     *Past             `yaml:"past"`     // nil: the system tells only what is now
 }
 
 // Validate fills defaults and reports the first fault, without the URL, which
@@ -62,6 +63,11 @@ func (s *System) Validate(c *metrics.Catalogue) error {
 	for _, id := range slices.Sorted(maps.Keys(s.Fields)) {
 		if m, ok := c.Metric(id); !ok || m.Kind == metrics.Ratio {
 			return fmt.Errorf("fields: %q is not a metric of the catalogue that is read", id)
+		}
+	}
+	if s.Past != nil {
+		if err := s.Past.validate(); err != nil {
+			return err
 		}
 	}
 	if s.Every <= 0 {
@@ -104,8 +110,15 @@ func New(systems []System, take func(context.Context, []metrics.Reading) error, 
 func (p *Poller) Run(ctx context.Context) error {
 	defer p.client.CloseIdleConnections()
 	failures := 0 // in a row; the first and the recovery are logged, the counters have the rest
+	past := p.system.Past != nil
 	for {
 		err := p.Pull(ctx)
+		if err == nil && past { // after what is now, which is wanted first
+			past = false
+			if err := p.PullPast(ctx); err != nil && ctx.Err() == nil {
+				p.log.Warn("the figures of the past are not all in", "error", err)
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -130,7 +143,7 @@ func (p *Poller) Run(ctx context.Context) error {
 // Pull asks once and makes what it gets durable.
 func (p *Poller) Pull(ctx context.Context) error {
 	start := time.Now()
-	body, refusal := p.fetch(ctx)
+	body, refusal := p.fetch(ctx, p.system.URL)
 	if refusal == nil {
 		var readings []metrics.Reading
 		if readings, refusal = p.readings(body); refusal == nil {
@@ -148,8 +161,8 @@ func (p *Poller) Pull(ctx context.Context) error {
 	return refusal
 }
 
-func (p *Poller) fetch(ctx context.Context) ([]byte, *metrics.Refusal) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.system.URL, nil)
+func (p *Poller) fetch(ctx context.Context, address string) ([]byte, *metrics.Refusal) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, metrics.Refuse(metrics.SourceFailed, "url", "", "cannot be asked")
 	}

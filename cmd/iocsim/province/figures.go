@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"vonglau/metrics"
@@ -21,10 +22,13 @@ type figures struct {
 	units    []string // communes, in the catalogue's order
 	tourism  []string // those with guests
 	feedback []string // those whose citizens write during the story
+
+	mu   sync.Mutex // guards done
+	done map[string][]float64
 }
 
 func newFigures(seed uint64, c *metrics.Catalogue, t *tale) *figures {
-	f := &figures{seed: seed, tale: t}
+	f := &figures{seed: seed, tale: t, done: map[string][]float64{}}
 	for _, u := range c.Units() {
 		if u.Code != c.Root() {
 			f.units = append(f.units, u.Code)
@@ -61,6 +65,38 @@ func worked(t time.Time) float64 {
 	return float64(civil.YearDay()-1) + 0.2*hour/24 + 0.8*max(0, min(1, (hour-7.5)/9.5))
 }
 
+// mean is the share of a year's work that went well up to now: each day has a
+// share of its own around base, with good and bad weeks, so that figures that add
+// up since 1 January rise and fall against each other and never run backwards.
+func (f *figures) mean(key string, base, swing float64, now time.Time) float64 {
+	done := worked(now)
+	year := now.In(metrics.Civil).Year()
+	sums := f.sums(fmt.Sprint(key, year), base, swing)
+	whole := min(int(done), len(sums)-2)
+	sum := sums[whole] + (done-float64(whole))*(sums[whole+1]-sums[whole])
+	return sum / max(done, 1e-9)
+}
+
+// sums are the running sums of a year's daily shares; they are kept, since every
+// answer needs them.
+func (f *figures) sums(key string, base, swing float64) []float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sums, ok := f.done[key]
+	if !ok {
+		if len(f.done) > 10_000 { // units × figures × years that were asked for; begin again rather than grow
+			clear(f.done)
+		}
+		sums = make([]float64, 368)
+		for day := range 367 {
+			swings := 1.4*chance(f.seed, key+"season", int64(day/24)) + 0.6*chance(f.seed, key+"day", int64(day)) - 1
+			sums[day+1] = sums[day] + max(0, min(0.998, base+swing*swings))
+		}
+		f.done[key] = sums
+	}
+	return sums
+}
+
 // row is one line of an answer.
 type row map[string]any
 
@@ -87,23 +123,27 @@ func (f *figures) rows(system string, now time.Time) []row {
 func (f *figures) row(system, u string, now time.Time) row {
 	of := func(what string) float64 { return chance(f.seed, u+what, 0) }
 	done := worked(now)
-	received := 40 + math.Floor(done*(8+28*of("size")))
+	worth := 40 + done*(8+28*of("size")) // received, before it is counted in whole dossiers
+	received := math.Floor(worth)
+	went := func(amount float64, what string, base, swing float64) float64 {
+		return math.Floor(amount * f.mean(u+what, base, swing, now))
+	}
 	switch system {
 	case "mot-cua":
-		resolved := math.Floor(received * (0.95 + 0.03*of("resolved")))
+		resolved := worth * (0.95 + 0.03*of("resolved"))
 		share := 0.945 + 0.045*of("on time")
 		if of("weak") < 0.12 {
 			share = 0.88 + 0.04*of("on time")
 		}
-		return row{"tiep_nhan": received, "da_giai_quyet": resolved, "dung_han": math.Floor(resolved * share),
+		return row{"tiep_nhan": received, "da_giai_quyet": math.Floor(resolved), "dung_han": went(resolved, "on time", share, 0.05),
 			"qua_han":    math.Floor(1.9 * of("late") * of("late") * (1 + 0.5*wander(f.seed, u+"late", now, 2*time.Hour))),
-			"truc_tuyen": math.Floor(received * (0.5 + 0.4*of("online"))), "lan_sua": 0}
+			"truc_tuyen": went(worth, "online", 0.5+0.4*of("online"), 0.06), "lan_sua": 0}
 	case "van-ban":
-		total := 60 + math.Floor(done*(14+22*of("paper")))
-		return row{"tong_so": total, "dien_tu": math.Floor(total * (0.93 + 0.065*of("electronic")))}
+		total := 60 + done*(14+22*of("paper"))
+		return row{"tong_so": math.Floor(total), "dien_tu": went(total, "electronic", 0.93+0.065*of("electronic"), 0.03)}
 	case "hai-long":
-		n := 20 + math.Floor(received*(0.25+0.2*of("asked")))
-		return row{"luot_danh_gia": n, "hai_long": math.Floor(n * (0.87 + 0.11*of("pleased")))}
+		n := 20 + worth*(0.25+0.2*of("asked"))
+		return row{"luot_danh_gia": math.Floor(n), "hai_long": went(n, "pleased", 0.87+0.11*of("pleased"), 0.04)}
 	case "phan-anh":
 		in, out := f.tale.feedback(u, f.feedback, now)
 		base := 6 + math.Floor(done*(0.1+0.5*of("voice")))

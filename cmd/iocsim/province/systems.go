@@ -112,8 +112,20 @@ func (s *Systems) serve(w http.ResponseWriter, r *http.Request, id string) {
 			return
 		}
 	}
-	writeJSON(w, http.StatusOK, answer(id, s.figures.rows(id, time.Now())))
+	at := time.Now()
+	if text := r.URL.Query().Get("luc"); text != "" { // as it was counted then
+		then, err := time.Parse(time.RFC3339, text)
+		if err != nil || then.After(at) || at.Sub(then) > longestPast {
+			writeJSON(w, http.StatusBadRequest, map[string]any{"ma": 400, "thong_bao": "luc: không phải thời điểm trong ba năm qua"})
+			return
+		}
+		at = then
+	}
+	writeJSON(w, http.StatusOK, answer(id, s.figures.rows(id, at)))
 }
+
+// longestPast is how far back the figure systems tell what they had counted.
+const longestPast = 3 * 366 * 24 * time.Hour
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

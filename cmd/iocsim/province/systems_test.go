@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vonglau/cmd/iocsim/province"
+	"vonglau/metrics"
 )
 
 // call sends a request and returns its answer's status and JSON.
@@ -154,4 +155,53 @@ func restart(t *testing.T) *province.Province {
 	t.Helper()
 	p, _ := play(t, nil)
 	return p
+}
+
+// What was counted since 1 January never runs backwards, and a past moment is told
+// the same again.
+func TestFigureSystemsTellTheirPast(t *testing.T) {
+	p, front := play(t, nil)
+	base := "http://" + p.HTTPAddr() + "/mot-cua/api/v1/thong-ke?luc="
+	noon := time.Date(time.Now().Year(), time.Now().Month(), time.Now().Day(), 5, 0, 0, 0, time.UTC)
+	last, places := map[string]map[string]float64{}, map[int]int{}
+	for day := 40; day >= 1; day-- {
+		at := noon.AddDate(0, 0, -day)
+		if at.Year() != noon.Year() {
+			clear(last)
+		}
+		status, body := call(t, http.MethodGet, base+at.Format(time.RFC3339), front.Token)
+		if status != http.StatusOK {
+			t.Fatalf("%v: %d", at, status)
+		}
+		best, bestShare := 0, 0.0
+		for i, one := range body.(map[string]any)["data"].([]any) {
+			r := one.(map[string]any)
+			if r["cap_nhat"] != at.In(metrics.Civil).Format(time.RFC3339) {
+				t.Fatalf("asked for %v, told %v", at, r["cap_nhat"])
+			}
+			unit := r["ma_xa"].(string)
+			if last[unit] == nil {
+				last[unit] = map[string]float64{}
+			}
+			for _, field := range []string{"tiep_nhan", "da_giai_quyet", "dung_han", "truc_tuyen"} {
+				v := r[field].(float64)
+				if v < last[unit][field] {
+					t.Errorf("%s of %s falls from %v to %v on %v", field, unit, last[unit][field], v, at)
+				}
+				last[unit][field] = v
+			}
+			if share := r["dung_han"].(float64) / r["da_giai_quyet"].(float64); share > bestShare {
+				best, bestShare = i, share
+			}
+		}
+		places[best]++
+	}
+	if len(places) < 2 {
+		t.Error("the same unit leads on every day: nobody gains or loses a place")
+	}
+	for _, bad := range []string{"gestern", "2100-01-01T00:00:00Z", "1990-01-01T00:00:00Z"} {
+		if status, _ := call(t, http.MethodGet, base+bad, front.Token); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", bad, status)
+		}
+	}
 }
