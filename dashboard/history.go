@@ -32,7 +32,7 @@ const (
 // history answers GET history: metrics by station or unit, in steps, in JSON or
 // as a file.
 func (s *Server) history(w http.ResponseWriter, r *http.Request, a asker) error {
-	queries, format, err := parseHistory(r.URL.Query(), time.Now())
+	queries, format, err := parseHistory(r.URL.Query(), metrics.Now())
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, a asker) error 
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	ask, err := body.ask(metrics.MillisOf(time.Now()))
+	ask, err := body.ask(metrics.MillisOf(metrics.Now()))
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Server) publications(w http.ResponseWriter, r *http.Request, a asker) e
 	if v.Get("published") == "" {
 		v.Set("published", "now")
 	}
-	queries, _, err := parseHistory(v, time.Now())
+	queries, _, err := parseHistory(v, metrics.Now())
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func (p *publications) publish(ctx context.Context, ask clickhouse.Publish, c *m
 	if db == nil {
 		return metrics.Publication{}, 0, errNoDatabase
 	}
-	pub, same, err := db.Prepare(ctx, ask, c, predicate, metrics.MillisOf(time.Now()))
+	pub, same, err := db.Prepare(ctx, ask, c, predicate, metrics.MillisOf(metrics.Now()))
 	if err != nil {
 		return pub, same, fmt.Errorf("publish: %w", err)
 	}
@@ -191,7 +191,7 @@ func (p *publications) automatic(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 		wait = automaticEvery
-		now := time.Now()
+		now := metrics.Now()
 		if !p.a.store.up.Load() || p.a.store.lag(now) > automaticLag {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
@@ -196,7 +195,7 @@ type Revision struct {
 // is the moment up to which; 0: now.
 func (s *Store) Revisions(ctx context.Context, q Query, c *metrics.Catalogue, p metrics.Predicate) ([]Revision, error) {
 	if q.Published == 0 {
-		q.Published = metrics.MillisOf(time.Now())
+		q.Published = metrics.MillisOf(metrics.Now())
 	}
 	pl, err := newPlan(q, c, p)
 	if err != nil {
