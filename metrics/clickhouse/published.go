@@ -201,7 +201,7 @@ func (s *Store) coverage(ctx context.Context, pl *plan, b *published) error {
 	with, from, key := wide.rows(s.config.Database)
 	step := pl.grid.startOf(pl.timeColumn())
 	counting := with + "SELECT " + key + " AS key, groupUniqArray(toString(r.station)) AS stations, " + step + " AS t" + from + " AND r.metric = {counted:String} GROUP BY key, t"
-	wanted, err := pl.wanted()
+	wanted, err := wanted(pl.stations, pl.keys)
 	if err != nil {
 		return err
 	}

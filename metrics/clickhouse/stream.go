@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,9 +109,15 @@ func (pl *plan) shown(points []Point) []Point {
 	return points
 }
 
-// cursor reads the rows of one statement, which come by key and time.
+// cursor reads rows that come by key and time. Of a long answer by station it
+// asks for some stations after the other: the server sorts all rows of a
+// statement before it gives the first, so one statement over thousands of
+// stations would let the reader of an export wait, and hold all of it in memory.
 type cursor struct {
 	pl    *plan
+	open  func(stations, keys []string) (native.Rows, error)
+	done  int // stations that were asked for
+	group int // how many are asked for next
 	rows  native.Rows
 	key   string // of the row that was read ahead
 	row   row
@@ -124,8 +131,51 @@ type row struct {
 	n            uint64
 }
 
+const (
+	// longAnswer is how many rows make an answer long.
+	longAnswer = 100_000
+	// firstGroup is the number of stations of a long answer's first statement;
+	// each further one asks for so many times more.
+	firstGroup, nextGroup = 40, 4
+)
+
 func (s *Store) open(ctx context.Context, pl *plan) (*cursor, error) {
-	wanted, err := pl.wanted()
+	until := time.Now().Add(pl.MaxTime)
+	cur := &cursor{pl: pl, group: len(pl.stations), open: func(stations, keys []string) (native.Rows, error) {
+		left := time.Until(until)
+		if left <= 0 {
+			return nil, fmt.Errorf("%w: ask for a shorter time, a wider step or fewer stations", ErrTooSlow)
+		}
+		return s.ask(ctx, pl, stations, keys, left)
+	}}
+	if pl.By == ByStation && pl.AsOf == "" && pl.size() > longAnswer { // else rows of a key come from many stations
+		cur.group = firstGroup
+	}
+	return cur, cur.more()
+}
+
+// size is about how many rows the answer has.
+func (pl *plan) size() int {
+	width := pl.grid.width
+	if pl.grid.raw() {
+		width = cmp.Or(pl.metric.Every, time.Minute)
+	} else if width <= 0 {
+		width = dayWidth // the shortest period
+	}
+	return len(pl.stations) * int(pl.end.Sub(pl.From)/width)
+}
+
+// more asks for the next stations.
+func (c *cursor) more() (err error) {
+	to := min(c.done+c.group, len(c.pl.stations))
+	c.rows, err = c.open(c.pl.stations[c.done:to], c.pl.keys[c.done:to])
+	c.done, c.group = to, c.group*nextGroup
+	return err
+}
+
+// ask runs the plan's statement for some of its stations.
+func (s *Store) ask(ctx context.Context, pl *plan, stations, keys []string, limit time.Duration) (native.Rows, error) {
+	wanted, err := wanted(stations, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +184,7 @@ func (s *Store) open(ctx context.Context, pl *plan) (*cursor, error) {
 		metric, other = pl.metric.Numerator, pl.metric.Denominator
 	}
 	ctx = driver.Context(ctx, driver.WithExternalTable(wanted), driver.WithSettings(driver.Settings{
-		"max_execution_time": max(1, int(math.Ceil(pl.MaxTime.Seconds()))),
+		"max_execution_time": max(1, int(math.Ceil(limit.Seconds()))),
 	}))
 	args := []any{
 		named("metric", metric), named("other", other), named("from", int64(pl.From)), named("to", int64(pl.end)),
@@ -147,17 +197,17 @@ func (s *Store) open(ctx context.Context, pl *plan) (*cursor, error) {
 	if err != nil {
 		return nil, serverError("query history", err)
 	}
-	return &cursor{pl: pl, rows: rows}, nil
+	return rows, nil
 }
 
 // wanted is the external table of the stations and the keys they add up to.
-func (pl *plan) wanted() (*ext.Table, error) {
+func wanted(stations, keys []string) (*ext.Table, error) {
 	wanted, err := ext.NewTable("wanted", ext.Column("station", "String"), ext.Column("key", "String"))
 	if err != nil {
 		return nil, err
 	}
-	for i, station := range pl.stations {
-		if err := wanted.Append(station, pl.keys[i]); err != nil {
+	for i, station := range stations {
+		if err := wanted.Append(station, keys[i]); err != nil {
 			return nil, fmt.Errorf("fill stations: %w", err)
 		}
 	}
@@ -177,18 +227,26 @@ func serverError(what string, err error) error {
 }
 
 func (c *cursor) close() {
-	if c != nil {
+	if c != nil && c.rows != nil {
 		_ = c.rows.Close() // what it could say was said by next
 	}
 }
 
 // next reads one row ahead; ahead is false at the end.
 func (c *cursor) next() error {
-	if c.ahead = c.rows.Next(); !c.ahead {
+	for c.ahead = c.rows.Next(); !c.ahead; c.ahead = c.rows.Next() {
 		if err := c.rows.Err(); err != nil {
 			return serverError("read history", err)
 		}
-		return nil
+		if c.done == len(c.pl.stations) {
+			return nil
+		}
+		if err := c.rows.Close(); err != nil {
+			return serverError("read history", err)
+		}
+		if err := c.more(); err != nil {
+			return err
+		}
 	}
 	if err := c.rows.Scan(&c.key, &c.row.at, &c.row.value, &c.row.n, &c.row.below); err != nil {
 		return fmt.Errorf("read history: %w", err)
