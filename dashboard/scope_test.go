@@ -55,6 +55,8 @@ type province struct {
 	catalogue *metrics.Catalogue
 	url       string
 	alarms    *alarm.Book
+	// jpeg stands in for the decoder of keyframes; nil: there is none.
+	jpeg func(ctx context.Context, id string) ([]byte, time.Time, error)
 }
 
 // domainsUsed are those that the random stations and scopes draw from.
@@ -62,7 +64,7 @@ var domainsUsed = []string{"weather", "disaster", "environment"}
 
 func text(s string) metrics.Text { return metrics.Text{Vi: s} }
 
-func newProvince(t *testing.T, rnd *rand.Rand) *province {
+func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *province {
 	t.Helper()
 	src := metrics.Source{Units: []metrics.Unit{{Code: "U0", Name: text("U0")}}}
 	for i := range 3 + rnd.IntN(8) {
@@ -106,6 +108,9 @@ func newProvince(t *testing.T, rnd *rand.Rand) *province {
 		t.Fatal(faults)
 	}
 	p := &province{t: t, catalogue: c, alarms: alarm.NewBook()}
+	for _, o := range options {
+		o(p)
+	}
 	now := metrics.MillisOf(time.Now())
 	engine := live.New(func() *metrics.Catalogue { return c }, nil)
 	var readings []metrics.Reading
@@ -145,6 +150,7 @@ func newProvince(t *testing.T, rnd *rand.Rand) *province {
 		},
 		Camera:   func(string) (dashboard.Camera, bool) { return dashboard.Camera{State: "live"}, true },
 		Evidence: p.evidence, EvidencePicture: p.evidencePicture,
+		JPEG: p.jpeg,
 		History: func(_ context.Context, q clickhouse.Query, _ *metrics.Catalogue, pr metrics.Predicate) (clickhouse.Answer, error) {
 			a := clickhouse.Answer{Metric: q.Metric}
 			for _, id := range pr.Stations() { // what the database would be bound to

@@ -77,6 +77,9 @@ type Options struct {
 	Revisions func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) ([]clickhouse.Revision, error)
 	// Camera is the present health of a camera.
 	Camera func(id string) (Camera, bool)
+	// JPEG is a camera's newest keyframe as a JPEG and when it came, or
+	// ErrNoPicture; nil: this program decodes no pictures.
+	JPEG func(ctx context.Context, id string) (jpeg []byte, at time.Time, err error)
 	// Evidence is what is kept with an alarm and EvidencePicture is one picture of
 	// it; nil: none are kept.
 	Evidence        func(alarm string) (video.Kept, error)

@@ -34,6 +34,10 @@
 // moves its quantiser (it is seen once that settles); for these the judgement
 // stays at live, the last with less confidence. The rules err to that side.
 //
+// Where looks at decoded keyframes are available (streams/decode), they are
+// evidence as well: they find these, and clear a picture that is only plain of
+// being called dark.
+//
 // With keyframes rarer than every two seconds, evidence (2) and dark take three
 // keyframe intervals instead of at most ten seconds.
 package streams

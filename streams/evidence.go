@@ -24,14 +24,22 @@ func (j *Judge) evidence(v *Verdict, now time.Time) (State, metrics.Text, float6
 	if state, why, sure := j.reachable(now); state == Offline || state == Unauthorised {
 		return state, why, sure
 	}
-	if why, sure := j.dark(now); sure > 0 {
+	why, sure := j.dark(now)
+	if why, sure = j.seenDark(why, sure, now); sure > 0 {
 		return Dark, why, sure
 	}
 	if why, sure := j.frozen(now); sure > 0 {
 		return Frozen, why, sure
 	}
+	look, looked := j.looked(now)
+	if looked && look.Finding == Standing {
+		return Frozen, look.Why, look.Sure
+	}
 	if why, sure := j.degraded(v, now); sure > 0 {
 		return Degraded, why, sure
+	}
+	if looked && look.Finding == Blurred {
+		return Degraded, look.Why, look.Sure
 	}
 	if now.Sub(j.session) > lossSpan && j.still(now, lossSpan) {
 		// Inter frames empty, keyframes not identical: most likely a quiet scene.

@@ -60,6 +60,9 @@ type Judge struct {
 	failure *Failure             // how the last attempt ended; nil once units come again
 	drops   [flapDrops]time.Time // newest turns from a picture to offline, oldest first
 
+	look     Look      // newest look at a decoded keyframe
+	formatAt time.Time // when the format last changed
+
 	planned    bool
 	plannedAs  string
 	plannedEnd time.Time // end of the newest off-hours
@@ -116,6 +119,7 @@ func (j *Judge) Format(f Format) {
 		j.macroblocks = ((f.Width + 15) / 16) * ((f.Height + 15) / 16)
 	}
 	// Another picture: what was usual for the old one says nothing.
+	j.formatAt = j.seenAt
 	j.usualKey, j.usualFPS, j.usualGap = 0, 0, 0
 	j.sameKeys, j.darkKeys, j.repeats = 0, 0, 0
 	j.keys = [4]uint64{}

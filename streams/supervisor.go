@@ -163,6 +163,19 @@ func (s *Supervisor) Status(id string) (Status, bool) {
 	return Status{Camera: id, Verdict: v}, known
 }
 
+// Look takes what was seen in a decoded keyframe of a camera.
+func (s *Supervisor) Look(id string, l Look) {
+	cameras := s.current.Load()
+	if cameras == nil {
+		return
+	}
+	if c, ok := (*cameras)[id]; ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.judge.Look(l)
+	}
+}
+
 func (s *Supervisor) start(entry metrics.Camera, name string, h *host, delay time.Duration) *camera {
 	ctx, cancel := context.WithCancel(s.ctx)
 	now := time.Now()

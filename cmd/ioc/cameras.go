@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"vonglau/dashboard"
 	"vonglau/metrics"
 	"vonglau/streams"
+	"vonglau/streams/decode"
 	"vonglau/streams/onvif"
 	"vonglau/streams/rtsp"
 	"vonglau/streams/video"
@@ -23,7 +26,8 @@ type cameras struct {
 
 	supervisor *streams.Supervisor
 	video      *video.Hub
-	counter    *onvif.Counter // of what the cameras' own analytics say
+	counter    *onvif.Counter  // of what the cameras' own analytics say
+	decoder    *decode.Decoder // nil: no ffmpeg, or switched off
 }
 
 func (a *app) startCameras(context.Context) error {
@@ -57,19 +61,57 @@ func (a *app) startCameras(context.Context) error {
 		Registerer: a.reg,
 	})
 	a.stops.start("camera counts", a.fatal, c.counter.Run)
+	format, unit := a.video.Format, a.video.Unit
+	if a.startDecoder(c) {
+		format = func(id string, f streams.Format) { a.video.Format(id, f); c.decoder.Format(id, f) }
+		unit = func(id string, u streams.AccessUnit) { a.video.Unit(id, u); c.decoder.Unit(id, u) }
+	}
 	client := rtsp.New(rtsp.Config{Registerer: a.reg})
 	c.supervisor = streams.NewSupervisor(streams.Config{
 		Attempt:  client.Run,
 		OnStatus: func(s streams.Status) { c.take(s); a.video.State(s) },
-		OnFormat: a.video.Format, OnUnit: a.video.Unit, OnMetadata: c.counter.Take,
+		OnFormat: format, OnUnit: unit, OnMetadata: c.counter.Take,
 		Logger: a.log, Registerer: a.reg,
 	})
 	a.stops.add("cameras", func(context.Context) error { c.supervisor.Stop(); return nil })
+	if c.decoder != nil {
+		a.stops.start("decoded keyframes", a.fatal, c.decoder.Run)
+	}
 	a.mu.Lock()
 	a.cameras = c
 	a.mu.Unlock()
 	a.useCatalogue()
 	return nil
+}
+
+// startDecoder looks at decoded keyframes, where ffmpeg is installed and it is not
+// switched off.
+func (a *app) startDecoder(c *cameras) bool {
+	program := a.cfg.Decode.Find()
+	if program == "" {
+		if a.cfg.Decode.Mode != "off" {
+			c.log.Info("no ffmpeg: keyframes are not decoded, and there are no pictures as JPEG")
+		}
+		return false
+	}
+	every := a.cfg.Decode.Every
+	if a.cfg.Decode.Mode == "pictures" {
+		every = 0
+	}
+	c.decoder = decode.New(decode.Options{
+		Program: program, Every: every, Registerer: a.reg,
+		OnLook: func(id string, l streams.Look) { c.supervisor.Look(id, l) },
+	})
+	return true
+}
+
+// jpeg is a camera's newest keyframe as a JPEG.
+func (c *cameras) jpeg(ctx context.Context, id string) ([]byte, time.Time, error) {
+	picture, at, err := c.decoder.JPEG(ctx, id)
+	if errors.Is(err, decode.ErrNoPicture) {
+		err = dashboard.ErrNoPicture
+	}
+	return picture, at, err
 }
 
 // set pulls exactly these cameras from now on.
@@ -80,6 +122,9 @@ func (c *cameras) set(list []metrics.Camera) {
 	}
 	c.video.Set(ids)
 	c.counter.Set(list)
+	if c.decoder != nil {
+		c.decoder.Set(ids)
+	}
 	c.supervisor.Set(list)
 }
 

@@ -23,6 +23,7 @@ import (
 	"vonglau/ingest/broker"
 	"vonglau/metrics"
 	"vonglau/metrics/clickhouse/embedded"
+	"vonglau/streams/decode"
 )
 
 // demoOptions are the demo's flags.
@@ -160,6 +161,8 @@ func demoConfig(o demoOptions, state *demoState, front *province.Front) (*config
 	cfg.File = config.File{
 		Data: o.data, Name: "demo", HTTP: config.HTTP{Listen: o.listen}, Telemetry: o.telemetry,
 		Broker: &broker.Config{Listen: o.mqtt},
+		// The simulated cameras play short loops: nothing that a check of pictures is for.
+		Decode: decode.Config{Mode: "pictures"},
 	}
 	cfg.Journal.Dir = filepath.Join(o.data, "journal")
 	return cfg, nil

@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"streams/rtsp":                {"streams", "metrics"},
 	"streams/video":               {"streams", "metrics"},
 	"streams/onvif":               {"metrics"},
+	"streams/decode":              {"streams", "metrics"},
 	"dashboard":                   {"metrics*", "dashboard/access", "dashboard/hub", "dashboard/screen", "streams/video"},
 	"dashboard/access":            {"metrics"},
 	"dashboard/hub":               nil,

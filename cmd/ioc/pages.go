@@ -42,9 +42,13 @@ func (a *app) startDashboard(ctx context.Context) error {
 		return err
 	}
 	h := hub.New(hub.Options{Log: a.log, Registerer: a.reg})
+	var jpeg func(context.Context, string) ([]byte, time.Time, error)
+	if a.cameras.decoder != nil {
+		jpeg = a.cameras.jpeg
+	}
 	server := dashboard.New(dashboard.Options{
 		Catalogue: a.current, Live: a.live, Alarms: a.alarms.book, Hub: h, Access: a.access, Video: a.video, Pages: web.FS(),
-		Act: a.alarms.act, Push: a.push, Message: a.message, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health,
+		Act: a.alarms.act, Push: a.push, Message: a.message, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health, JPEG: jpeg,
 		Evidence: a.evidenceKept, EvidencePicture: a.evidencePiece,
 		Publish: a.publications.publish, Revisions: a.publications.revisions,
 		Devices: func() any { return a.devices.List() }, Adopt: a.devices.Adopt,

@@ -22,6 +22,7 @@ import (
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
+	"vonglau/streams/decode"
 )
 
 // HTTP is where the pages and the API listen.
@@ -82,6 +83,7 @@ type File struct {
 	Sparkplug  *Sparkplug        `yaml:"sparkplug"`
 	Broker     *broker.Config    `yaml:"broker"` // the broker inside the program; without it none
 	Map        Map               `yaml:"map"`
+	Decode     decode.Config     `yaml:"decode"`
 }
 
 // Config is everything that was read, checked against each other.
@@ -181,6 +183,7 @@ func (f *File) validate() (faults []error) {
 	if len(f.ClickHouse.Addr) > 0 {
 		add(f.ClickHouse.Validate())
 	}
+	add(f.Decode.Validate())
 	for i := range f.MQTT {
 		add(f.MQTT[i].Validate())
 	}
