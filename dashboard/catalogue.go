@@ -44,13 +44,12 @@ func (s *Server) units(w http.ResponseWriter, _ *http.Request, a asker) error {
 
 // mapShapes answers with the official layer that the operator loaded, if any.
 // Shapes of units are public knowledge; what happens in them is not here.
-func (s *Server) mapShapes(w http.ResponseWriter, _ *http.Request, _ asker) error {
+func (s *Server) mapShapes(w http.ResponseWriter, r *http.Request, _ asker) error {
 	if s.opts.Map == nil {
 		return reply(w, map[string]any{"official": false, "outline": nil, "units": nil})
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, err := w.Write(s.opts.Map)
-	return err
+	s.shapes().send(w, r)
+	return nil
 }
 
 type metricEntry struct {

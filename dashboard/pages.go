@@ -1,8 +1,6 @@
 package dashboard
 
 import (
-	"bytes"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,15 +12,16 @@ import (
 // pages serves the built pages. A page that needs a session sends whoever has
 // none to the login and back.
 func (s *Server) pages() {
-	s.mux.Handle("GET /assets/", assets(http.FileServerFS(s.opts.Pages)))
+	files := packPages(s.opts.Pages)
+	s.mux.Handle("GET /assets/", assets(files, http.FileServerFS(s.opts.Pages)))
 	index := func(w http.ResponseWriter, r *http.Request) {
-		data, err := fs.ReadFile(s.opts.Pages, "index.html")
-		if err != nil {
+		page, ok := files()["index.html"]
+		if !ok {
 			s.problem(w, r, notFound("the pages are not built: run make build"))
 			return
 		}
 		w.Header().Set("Cache-Control", "no-cache")
-		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(data))
+		page.send(w, r)
 	}
 	s.mux.HandleFunc("GET /login", index)
 	s.mux.HandleFunc("GET /wall", index) // without a session it shows a pairing code: nobody signs in at a wall
@@ -62,10 +61,15 @@ func home(p access.Principal, signedIn bool) string {
 	return "/wall"
 }
 
-// assets have the hash of their content in their names.
-func assets(next http.Handler) http.Handler {
+// assets have the hash of their content in their names. Part of one (Range) and
+// what is not packed are the file server's.
+func assets(files func() map[string]packed, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		if file, ok := files()[strings.TrimPrefix(r.URL.Path, "/")]; ok && r.Header.Get("Range") == "" {
+			file.send(w, r)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

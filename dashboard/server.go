@@ -119,6 +119,7 @@ type Server struct {
 
 	failures failureLog
 	gate     *gate
+	shapes   func() packed // Options.Map
 
 	pairings *access.Pairings
 	screens  *screens
@@ -133,6 +134,7 @@ type Server struct {
 func New(opts Options) *Server {
 	opts.fill()
 	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}, gate: newGate()}
+	s.shapes = sync.OnceValue(func() packed { return pack("application/json", opts.Map) })
 	s.feed = newFeed(s)
 	s.routes()
 	return s
