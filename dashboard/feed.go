@@ -26,7 +26,10 @@ const (
 // views may also be asked by requests.
 type feed struct {
 	s          *Server
-	kpiChanged bool // run's own
+	kpiChanged bool // run's own, as the next two
+
+	of *metrics.Catalogue // that the topics were made from
+	on metrics.Date
 
 	mu     sync.Mutex // guards trends
 	trends map[string]trend
@@ -77,6 +80,18 @@ func (f *feed) fill() {
 	}
 }
 
+// renew makes every topic anew and asks again who may see it: units, scopes and
+// stations are others since the catalogue changed or the civil day began.
+func (f *feed) renew() {
+	f.s.opts.Hub.Review()
+	for name := range f.s.opts.Hub.Topics(time.Now()) {
+		kind, scope, _ := strings.Cut(name, "/")
+		if p, err := f.s.predicate(scope); err == nil && views[kind] != nil {
+			f.s.opts.Hub.Fill(name, encodeAll(views[kind](f, p)))
+		}
+	}
+}
+
 // tick publishes what changed since the tick before.
 func (f *feed) tick(n int) {
 	if n%slowTicks == 0 {
@@ -86,6 +101,10 @@ func (f *feed) tick(n int) {
 	dirty := map[string]bool{}
 	kpi := false
 	c := f.s.opts.Catalogue()
+	if on := metrics.DateOf(f.now().Time()); f.of != c || f.on != on {
+		f.of, f.on = c, on
+		f.renew()
+	}
 	for _, key := range f.s.opts.Live.Changed() {
 		dirty[key.Station] = true
 		if m, ok := c.Metric(key.Metric); ok && m.KPI() {

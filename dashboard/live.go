@@ -36,7 +36,12 @@ func (s *Server) ownerOf(r *http.Request) string {
 // liveSocket carries the live topics. Each topic is checked when it is subscribed.
 func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) error {
 	s.opts.Hub.Serve(w, r, s.ownerOf(r), func(topic string) error {
-		_, err := s.topic(a, topic)
+		// As the scope is now: a connection outlives days and catalogues.
+		predicate, err := s.predicate(a.Scope)
+		if err != nil {
+			return hub.ErrOutsideScope
+		}
+		_, err = s.topic(asker{a.Principal, predicate}, topic)
 		return err
 	})
 	return nil

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -52,7 +53,9 @@ func (m memory) Delete(_ context.Context, key string) error        { delete(m, k
 // province is a random catalogue with a value, an alarm and a camera everywhere.
 type province struct {
 	t         *testing.T
-	catalogue *metrics.Catalogue
+	catalogue *metrics.Catalogue // at the start
+	current   atomic.Pointer[metrics.Catalogue]
+	source    metrics.Source
 	url       string
 	alarms    *alarm.Book
 	// jpeg stands in for the decoder of keyframes; nil: there is none.
@@ -107,7 +110,8 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	if faults != nil {
 		t.Fatal(faults)
 	}
-	p := &province{t: t, catalogue: c, alarms: alarm.NewBook()}
+	p := &province{t: t, catalogue: c, source: src, alarms: alarm.NewBook()}
+	p.current.Store(c)
 	for _, o := range options {
 		o(p)
 	}
@@ -136,7 +140,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	pictures := video.NewHub(video.Config{})
 	h := hub.New(hub.Options{})
 	server := dashboard.New(dashboard.Options{
-		Catalogue: func() *metrics.Catalogue { return c }, Live: engine, Alarms: p.alarms, Hub: h, Access: who, Video: pictures,
+		Catalogue: p.current.Load, Live: engine, Alarms: p.alarms, Hub: h, Access: who, Video: pictures,
 		Pages: fstest.MapFS{"index.html": {Data: []byte("<html>")}},
 		Act:   func(_ context.Context, a alarm.Act) error { p.alarms.Apply(a); return nil },
 		Push: func(_ context.Context, rs []metrics.Reading) (int, []dashboard.Refused, error) {
@@ -424,6 +428,52 @@ func (p *province) pushAll() (list []map[string]any) {
 		list = append(list, map[string]any{"station": st.ID, "metric": st.Metrics[0], "value": 1})
 	}
 	return list
+}
+
+// A scope that ends while its people look is over for them at once.
+func TestAScopeThatEndsIsOver(t *testing.T) {
+	p := newProvince(t, rand.New(rand.NewPCG(3, 3)))
+	who := p.signIn(t, "D0")
+	conn := who.dial()
+	defer conn.Close()
+	if err := conn.WriteJSON(map[string]any{"type": "subscribe", "topics": []string{"stations/D0"}}); err != nil {
+		t.Fatal(err)
+	}
+	next := func() (frame string, err error) {
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, data, err := conn.ReadMessage()
+		return string(data), err
+	}
+	for {
+		data, err := next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(data, `"snapshot"`) {
+			break
+		}
+	}
+	src := p.source
+	src.Scopes = slices.Clone(src.Scopes)
+	src.Scopes[0].ValidTo = metrics.DateOf(time.Now().AddDate(0, 0, -1))
+	c, faults := metrics.NewCatalogue(src)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	p.current.Store(c)
+	for {
+		if _, err := next(); err != nil {
+			if !websocket.IsCloseError(err, hub.CloseNoScope) {
+				t.Errorf("the socket ends with %v", err)
+			}
+			break
+		}
+	}
+	if status, body := who.call("GET", "/api/v1/stations", nil); status != http.StatusForbidden {
+		t.Errorf("the scope is over: %d %s", status, body)
+	}
 }
 
 func TestWithoutASessionNothing(t *testing.T) {

@@ -207,6 +207,33 @@ func (h *Hub) Kick(owner string, code int, reason string) {
 	}
 }
 
+// Review asks again about every topic that anybody looks at: what a principal may
+// see has changed. A topic that is no longer allowed ends with an error frame,
+// and a connection to which none is left with CloseNoScope.
+func (h *Hub) Review() {
+	h.mu.Lock()
+	looking := make(map[*client][]string, len(h.clients))
+	for c := range h.clients {
+		for _, sub := range c.topics {
+			looking[c] = append(looking[c], sub.topic.name)
+		}
+	}
+	h.mu.Unlock()
+	for c, names := range looking {
+		lost := 0
+		for _, name := range names {
+			if c.allow(name) != nil {
+				h.unsubscribe(c, name)
+				c.note(name, errOutsideScope, "this topic is no longer within your scope")
+				lost++
+			}
+		}
+		if lost == len(names) {
+			c.end(CloseNoScope, "nothing of what was shown is within your scope any more")
+		}
+	}
+}
+
 // Close tells every client to come back later, each at a time of its own, and
 // waits until they are gone or ctx ends.
 func (h *Hub) Close(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -319,6 +320,50 @@ func TestCloseCodes(t *testing.T) {
 			t.Fatalf("kicked with %v", err)
 		}
 		break
+	}
+}
+
+// What may be seen changes while people look: a topic that is lost ends, the
+// others go on, and who has nothing left is sent away for good.
+func TestReview(t *testing.T) {
+	h := hub.New(hub.Options{})
+	var lost atomic.Value
+	lost.Store("")
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.Serve(w, r, "o", func(topic string) error {
+			if strings.HasPrefix(topic, lost.Load().(string)) && lost.Load() != "" {
+				return hub.ErrOutsideScope
+			}
+			return nil
+		})
+	}))
+	defer srv.Close()
+	defer h.Close(t.Context()) //nolint:errcheck // what is tested has been seen by then
+	p := dial(t, "ws"+strings.TrimPrefix(srv.URL, "http"))
+	p.say(subscribe("kpis/a", "kpis/b"))
+	fill(t, h, "kpis/a", map[string]json.RawMessage{"x": raw(1)})
+	fill(t, h, "kpis/b", map[string]json.RawMessage{"x": raw(1)})
+	p.until("snapshot")
+	p.until("snapshot")
+	lost.Store("kpis/a")
+	h.Review()
+	if f := p.until("error"); f.Topic != "kpis/a" || f.Code != "outside_scope" {
+		t.Fatalf("%+v", f)
+	}
+	h.Publish("kpis/a", map[string]json.RawMessage{"x": raw(2)}, nil)
+	h.Publish("kpis/b", map[string]json.RawMessage{"x": raw(2)}, nil)
+	if f := p.until("delta"); f.Topic != "kpis/b" {
+		t.Fatalf("a lost topic went on: %+v", f)
+	}
+	lost.Store("kpis")
+	h.Review()
+	for {
+		if _, _, err := p.ReadMessage(); err != nil {
+			if !websocket.IsCloseError(err, hub.CloseNoScope) {
+				t.Fatalf("sent away with %v", err)
+			}
+			return
+		}
 	}
 }
 
