@@ -25,7 +25,7 @@ func (s *Server) pages() {
 	}
 	s.mux.HandleFunc("GET /login", index)
 	s.mux.HandleFunc("GET /wall", index) // without a session it shows a pairing code: nobody signs in at a wall
-	for _, pattern := range []string{"GET /district/{scope}", "GET /explore", "GET /devices"} {
+	for _, pattern := range []string{"GET /district/{scope}", "GET /explore", "GET /replay", "GET /devices"} {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if p, ok := s.principal(r, time.Now()); !ok || p.Role == access.Screen {
 				http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)

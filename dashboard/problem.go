@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vonglau/dashboard/access"
+	"vonglau/dashboard/replay"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
 )
@@ -60,6 +61,9 @@ var known = []struct {
 	{clickhouse.ErrTooSlow, http.StatusUnprocessableEntity, "The query takes too long"},
 	{clickhouse.ErrTooHeavy, http.StatusUnprocessableEntity, "The query needs too much memory"},
 	{clickhouse.ErrNoDoor, http.StatusNotFound, "No SQL door"},
+	{replay.ErrNotKept, http.StatusGone, "Nothing is kept of this moment"},
+	{replay.ErrOutsideScope, http.StatusForbidden, "Outside your scope"},
+	{replay.ErrTooMany, http.StatusTooManyRequests, "Too many replays"},
 	{clickhouse.ErrExpired, http.StatusGone, "No longer kept in this detail"},
 }
 

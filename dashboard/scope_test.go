@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,6 +29,7 @@ import (
 	"vonglau/dashboard"
 	"vonglau/dashboard/access"
 	"vonglau/dashboard/hub"
+	"vonglau/dashboard/replay"
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
@@ -59,7 +61,8 @@ type province struct {
 	url       string
 	alarms    *alarm.Book
 	// jpeg stands in for the decoder of keyframes; nil: there is none.
-	jpeg func(ctx context.Context, id string) ([]byte, time.Time, error)
+	jpeg  func(ctx context.Context, id string) ([]byte, time.Time, error)
+	wider atomic.Bool // recordings are made as if every scope were the province
 }
 
 // domainsUsed are those that the random stations and scopes draw from.
@@ -139,6 +142,11 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	}
 	pictures := video.NewHub(video.Config{})
 	h := hub.New(hub.Options{})
+	archive, err := replay.OpenArchive(t.TempDir(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := replay.NewSessions(archive)
 	server := dashboard.New(dashboard.Options{
 		Catalogue: p.current.Load, Live: engine, Alarms: p.alarms, Hub: h, Access: who, Video: pictures,
 		Pages: fstest.MapFS{"index.html": {Data: []byte("<html>")}},
@@ -164,21 +172,41 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 		},
 		Devices: func() any { return []string{} }, Adopt: func(context.Context, metrics.Station) error { return nil },
 		Refusals: func() any { return []string{} }, Health: func() dashboard.Health { return dashboard.Health{} },
-		Log: slog.New(slog.DiscardHandler),
+		Log:     slog.New(slog.DiscardHandler),
+		Replays: &dashboard.Replays{Archive: archive, Sessions: sessions, Keep: time.Hour, Why: func() string { return "" }},
 	})
+	recorder, err := replay.NewRecorder(archive, replay.RecorderOptions{
+		Config: replay.Config{Keep: time.Hour, MaxBytes: 1 << 30}, Kinds: dashboard.ReplayKinds,
+		Scopes: func() []replay.Scope {
+			list := server.RecordedScopes()
+			for i := range list {
+				if p.wider.Load() {
+					list[i].Mark = list[0].Mark // the root's
+				}
+			}
+			return list
+		},
+		Follow:    func(topics []string) replay.Source { return h.Follow(topics) },
+		FreeSpace: func(string) (int64, error) { return 1 << 40, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- server.Run(ctx) }()
+	go func() { done <- recorder.Run(ctx) }()
 	srv := httptest.NewServer(server)
 	p.url = srv.URL
 	t.Cleanup(func() {
 		bound, stop := context.WithTimeout(context.Background(), 5*time.Second)
 		defer stop()
-		if err := h.Close(bound); err != nil {
+		if err := errors.Join(sessions.Close(bound), h.Close(bound)); err != nil {
 			t.Error(err)
 		}
 		srv.Close()
 		cancel()
+		<-done
 		<-done
 		pictures.Close()
 		http.DefaultClient.CloseIdleConnections()
@@ -340,9 +368,11 @@ func (w *person) live(topics []string) map[string][]byte {
 func TestNobodySeesOutsideTheirScope(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel() // each waits for its recorder
 			p := newProvince(t, rand.New(rand.NewPCG(seed, 7)))
 			for _, scope := range p.catalogue.Scopes() {
 				p.checkExits(t, scope)
+				p.checkReplay(t, scope)
 			}
 		})
 	}
@@ -478,7 +508,7 @@ func TestAScopeThatEndsIsOver(t *testing.T) {
 
 func TestWithoutASessionNothing(t *testing.T) {
 	p := newProvince(t, rand.New(rand.NewPCG(1, 1)))
-	for _, path := range []string{"me", "units", "stations", "cameras", "kpis", "alarms", "overview", "history?metric=m_weather", "live", "devices", "refusals", "cameras/C0/picture", "map", "metrics"} {
+	for _, path := range []string{"me", "units", "stations", "cameras", "kpis", "alarms", "overview", "history?metric=m_weather", "live", "replay", "replay/live?at=2026-11-21T06:47:00Z", "devices", "refusals", "cameras/C0/picture", "map", "metrics"} {
 		resp, err := http.Get(p.url + "/api/v1/" + path) //nolint:noctx // a test's own server
 		if err != nil {
 			t.Fatal(err)

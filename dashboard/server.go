@@ -100,7 +100,8 @@ type Options struct {
 	Layouts    []screen.Layout
 	Contacts   []screen.Contact
 	Checklists []screen.Checklist
-	Views      Kept // saved questions of the analyst's desk
+	Replays    *Replays // nil: there are none
+	Views      Kept     // saved questions of the analyst's desk
 	Handovers  Kept
 
 	SecureCookie bool // behind HTTPS
@@ -124,8 +125,9 @@ type Server struct {
 	pairings *access.Pairings
 	screens  *screens
 
-	mu         sync.Mutex // guards predicates
+	mu         sync.Mutex // guards predicates and marks
 	predicates map[string]metrics.Predicate
+	marks      map[string][]byte  // of what is recorded, made from predicates
 	of         *metrics.Catalogue // that predicates were made from
 	on         metrics.Date
 }
@@ -133,7 +135,7 @@ type Server struct {
 // New makes the server. Run must be running for live topics to move.
 func New(opts Options) *Server {
 	opts.fill()
-	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}, gate: newGate()}
+	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}, marks: map[string][]byte{}, gate: newGate()}
 	s.shapes = sync.OnceValue(func() packed { return pack("application/json", opts.Map) })
 	s.feed = newFeed(s)
 	s.routes()
@@ -206,6 +208,8 @@ func (s *Server) routes() {
 	api("GET /api/v1/cameras/{id}/picture", s.picture)
 	api("GET /api/v1/cameras/{id}/video", s.video)
 	api("GET /api/v1/live", s.liveSocket)
+	api("GET /api/v1/replay", s.replays)
+	api("GET /api/v1/replay/live", s.replaySocket)
 	s.mux.HandleFunc("POST /api/v1/pairings", s.openPairing)
 	s.mux.HandleFunc("GET /api/v1/pairings/{code}", s.claimPairing)
 	api("POST /api/v1/pairings/{code}/approve", s.approvePairing)
@@ -263,6 +267,7 @@ func (s *Server) predicate(scope string) (metrics.Predicate, error) {
 	defer s.mu.Unlock()
 	if s.of != c || s.on != on {
 		clear(s.predicates)
+		clear(s.marks)
 		s.of, s.on = c, on
 	}
 	if p, ok := s.predicates[scope]; ok {

@@ -19,6 +19,7 @@ import (
 
 	"vonglau/cmd/ioc/config"
 	"vonglau/cmd/iocsim/province"
+	"vonglau/dashboard/replay"
 	"vonglau/deploy"
 	"vonglau/ingest/broker"
 	"vonglau/metrics"
@@ -165,6 +166,7 @@ func demoConfig(o demoOptions, state *demoState, front *province.Front) (*config
 		Decode: decode.Config{Mode: "pictures"},
 	}
 	cfg.Journal.Dir = filepath.Join(o.data, "journal")
+	cfg.Replay = replay.Config{Dir: filepath.Join(o.data, "replay"), MaxBytes: 4 << 30}
 	return cfg, nil
 }
 

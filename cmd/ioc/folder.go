@@ -69,14 +69,23 @@ func lockFolder(dir string) (*os.File, error) {
 
 // checkSpace refuses a disk with less than the given free bytes.
 func checkSpace(dir string, least int64) error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return fmt.Errorf("the data folder's disk cannot be asked for its free space: %w", err)
+	free, err := freeSpace(dir)
+	if err != nil {
+		return err
 	}
-	if free := int64(st.Bavail) * int64(st.Bsize); free < least {
+	if free < least {
 		return fmt.Errorf("the disk of the data folder %s is full: %d MiB free, %d MiB are needed; make room or name another folder", dir, free>>20, least>>20)
 	}
 	return nil
+}
+
+// freeSpace is what may still be written on a folder's disk, in bytes.
+func freeSpace(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, fmt.Errorf("the data folder's disk cannot be asked for its free space: %w", err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // close marks an orderly end and gives the folder free.

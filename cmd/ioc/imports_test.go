@@ -30,9 +30,10 @@ var mayImport = map[string][]string{
 	"streams/video":               {"streams", "metrics"},
 	"streams/onvif":               {"metrics"},
 	"streams/decode":              {"streams", "metrics"},
-	"dashboard":                   {"metrics*", "dashboard/access", "dashboard/hub", "dashboard/screen", "streams/video"},
+	"dashboard":                   {"metrics*", "dashboard/access", "dashboard/hub", "dashboard/replay", "dashboard/screen", "streams/video"},
 	"dashboard/access":            {"metrics"},
 	"dashboard/hub":               nil,
+	"dashboard/replay":            {"dashboard/hub"}, // it records what the hub sends, and speaks its frames
 	"dashboard/screen":            {"metrics", "metrics/alarm"},
 	"dashboard/web":               nil,
 	"deploy":                      nil,

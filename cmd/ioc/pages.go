@@ -46,6 +46,10 @@ func (a *app) startDashboard(ctx context.Context) error {
 	if a.cameras.decoder != nil {
 		jpeg = a.cameras.jpeg
 	}
+	recorded, err := a.openReplay()
+	if err != nil {
+		return err
+	}
 	server := dashboard.New(dashboard.Options{
 		Catalogue: a.current, Live: a.live, Alarms: a.alarms.book, Hub: h, Access: a.access, Video: a.video, Pages: web.FS(),
 		Act: a.alarms.act, Push: a.push, Message: a.message, History: a.store.history, Stream: a.store.stream, SQL: a.store.sql, Camera: a.cameras.health, JPEG: jpeg,
@@ -55,10 +59,14 @@ func (a *app) startDashboard(ctx context.Context) error {
 		Refusals: func() any { return map[string]any{"counts": a.refusals.Counts(), "last": a.refusals.Last(100)} },
 		Health:   a.health, Map: shapes,
 		Walls: walls, Layouts: a.cfg.Layouts, Contacts: a.cfg.Contacts, Checklists: a.cfg.Checklists,
-		Views: kept[bucketViews], Handovers: kept[bucketHandovers],
+		Replays: recorded.Replays,
+		Views:   kept[bucketViews], Handovers: kept[bucketHandovers],
 		SecureCookie: a.cfg.HTTP.CertFile != "", Log: a.log, Registerer: a.reg,
 	})
 	a.stops.start("live topics", a.fatal, server.Run)
+	if err := a.startReplay(recorded, h, server); err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", server)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

@@ -68,9 +68,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow 
 		return // the upgrader has answered
 	}
 	c := &client{hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire}
-	c.notes = append(c.notes, textFrame(encode(helloFrame{
-		Type: "hello", ServerTime: time.Now().UTC(), HeartbeatMS: h.opts.Heartbeat.Milliseconds(), Epoch: h.epoch,
-	})))
+	c.notes = append(c.notes, textFrame(Hello(time.Now(), h.opts.Heartbeat, h.epoch)))
 	if !h.join(c) {
 		h.tel.refused.WithLabelValues("too_many").Inc()
 		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(CloseTooMany, "too many connections"), time.Now().Add(time.Second))
@@ -189,7 +187,7 @@ func (c *client) note(topic, code, detail string) {
 	}
 	c.hub.mu.Lock()
 	if len(c.notes) < maxNotes {
-		c.notes = append(c.notes, textFrame(encode(errorFrame{Type: "error", Topic: topic, Code: code, Detail: detail})))
+		c.notes = append(c.notes, textFrame(Error(topic, code, detail)))
 	}
 	c.hub.mu.Unlock()
 	c.hub.serve(c)
@@ -224,9 +222,9 @@ func (c *client) gather(frames [][]byte) [][]byte {
 }
 
 func (c *client) heartbeat() []byte {
-	frame := heartbeatFrame{Type: "heartbeat", ServerTime: time.Now().UTC(), Seq: make(map[string]uint64, len(c.topics))}
+	seq := make(map[string]uint64, len(c.topics))
 	for _, sub := range c.topics {
-		frame.Seq[sub.topic.name] = sub.sent
+		seq[sub.topic.name] = sub.sent
 	}
-	return textFrame(encode(frame))
+	return textFrame(Heartbeat(time.Now(), seq))
 }

@@ -77,7 +77,7 @@ func (h *Hub) Topics(now time.Time) map[string]bool {
 	defer h.mu.Unlock()
 	names := make(map[string]bool, len(h.topics))
 	for name, t := range h.topics {
-		if len(t.clients) == 0 && now.Sub(t.idle) > idleTopic {
+		if !t.looked() && now.Sub(t.idle) > idleTopic {
 			delete(h.topics, name)
 			continue
 		}
@@ -150,11 +150,7 @@ func (h *Hub) subscribe(c *client, name string, resume position) (ok bool) {
 	}
 	t := h.topics[name]
 	if t == nil {
-		// Sequences start at the clock, so that a topic that was forgotten and
-		// made again never reuses one within the epoch.
-		t = newTopic(name, lossless(name), uint64(time.Now().UnixMicro()))
-		h.topics[name] = t
-		h.tel.topics.Set(float64(len(h.topics)))
+		t = h.newTopic(name)
 	}
 	t.clients = append(t.clients, c)
 	sub := subscription{topic: t}
@@ -164,12 +160,27 @@ func (h *Hub) subscribe(c *client, name string, resume position) (ok bool) {
 	}
 	c.topics = append(c.topics, sub)
 	if !t.filled {
-		select {
-		case h.wake <- struct{}{}:
-		default:
-		}
+		h.want()
 	}
 	return true
+}
+
+// newTopic begins a topic without state. The hub's mutex is held.
+func (h *Hub) newTopic(name string) *topic {
+	// Sequences start at the clock, so that a topic that was forgotten and
+	// made again never reuses one within the epoch.
+	t := newTopic(name, lossless(name), uint64(time.Now().UnixMicro()))
+	h.topics[name] = t
+	h.tel.topics.Set(float64(len(h.topics)))
+	return t
+}
+
+// want tells that a topic lacks its state.
+func (h *Hub) want() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (h *Hub) unsubscribe(c *client, name string) {
@@ -190,7 +201,7 @@ func (h *Hub) drop(c *client, name string) {
 		t.clients[at], t.clients[last] = t.clients[last], nil
 		t.clients = t.clients[:last]
 	}
-	if len(t.clients) == 0 {
+	if !t.looked() {
 		t.idle = time.Now()
 	}
 }

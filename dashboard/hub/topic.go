@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,8 +30,13 @@ type topic struct {
 	merged   step      // the newest merged delta: who is as far behind gets the same
 	mergedAt uint64    // the seq that it starts from
 	clients  []*client // in a lasting order: connections that are written in turn are found in the processor's caches
-	idle     time.Time // since when it has no client
+	idle     time.Time // since when nobody looks at it
+
+	followers int // readers inside the program
 }
+
+// looked reports whether anybody looks at the topic.
+func (t *topic) looked() bool { return len(t.clients) > 0 || t.followers > 0 }
 
 // step is one published delta, encoded once for all clients.
 type step struct {
@@ -144,23 +148,9 @@ func (t *topic) whole(epoch string) [][]byte {
 	if t.snapshot != nil && t.snapSeq == t.seq {
 		return t.snapshot
 	}
-	var parts []map[string]json.RawMessage
-	size := partBytes
-	for _, key := range slices.Sorted(maps.Keys(t.state)) {
-		if size += len(key) + len(t.state[key]); size > partBytes {
-			parts = append(parts, map[string]json.RawMessage{})
-			size = 0
-		}
-		parts[len(parts)-1][key] = t.state[key]
-	}
-	if len(parts) == 0 {
-		parts = append(parts, map[string]json.RawMessage{})
-	}
-	t.snapshot, t.snapSeq = nil, t.seq
-	for i, part := range parts {
-		t.snapshot = append(t.snapshot, textFrame(encode(snapshotFrame{
-			Type: "snapshot", Topic: t.name, Epoch: epoch, Seq: t.seq, Part: i + 1, Parts: len(parts), State: part,
-		})))
+	t.snapshot, t.snapSeq = Snapshot(t.name, epoch, t.seq, t.state), t.seq
+	for i, text := range t.snapshot {
+		t.snapshot[i] = textFrame(text)
 	}
 	return t.snapshot
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"vonglau/dashboard/access"
+	"vonglau/dashboard/replay"
 	"vonglau/dashboard/screen"
 	"vonglau/ingest/broker"
 	"vonglau/ingest/journal"
@@ -84,6 +85,7 @@ type File struct {
 	Broker     *broker.Config    `yaml:"broker"` // the broker inside the program; without it none
 	Map        Map               `yaml:"map"`
 	Decode     decode.Config     `yaml:"decode"`
+	Replay     replay.Config     `yaml:"replay"`
 }
 
 // Config is everything that was read, checked against each other.
@@ -117,7 +119,7 @@ func Load(path string, lookup Lookup) (*Config, []Fault) {
 		return nil, faults
 	}
 	base := filepath.Dir(path)
-	paths := []*string{&file.Data, &file.Catalogue, &file.Map.Units, &file.HTTP.CertFile, &file.HTTP.KeyFile}
+	paths := []*string{&file.Data, &file.Catalogue, &file.Map.Units, &file.Replay.Dir, &file.HTTP.CertFile, &file.HTTP.KeyFile}
 	for i := range file.MQTT {
 		m := &file.MQTT[i]
 		paths = append(paths, &m.CAFile, &m.CertFile, &m.KeyFile)
@@ -137,6 +139,14 @@ func Load(path string, lookup Lookup) (*Config, []Fault) {
 	if c != nil && file.Sparkplug != nil {
 		if err := file.Sparkplug.validate(func(id string) bool { _, ok := c.Catalogue.Metric(id); return ok }); err != nil {
 			more = append(more, Fault{path, doc.keyLine(err), err.Error()})
+		}
+	}
+	if c != nil {
+		for _, id := range file.Replay.Scopes {
+			if _, ok := c.Catalogue.Scope(id); !ok {
+				err := fmt.Errorf("replay.scopes: there is no scope %q in the catalogue", id)
+				more = append(more, Fault{path, doc.keyLine(err), err.Error()})
+			}
 		}
 	}
 	if faults = append(faults, more...); len(faults) > 0 {
@@ -180,6 +190,10 @@ func (f *File) validate() (faults []error) {
 		f.Journal.Dir = filepath.Join(f.Data, "journal")
 	}
 	add(f.Journal.Validate())
+	if f.Replay.Dir == "" {
+		f.Replay.Dir = filepath.Join(f.Data, "replay")
+	}
+	add(f.Replay.Validate())
 	if len(f.ClickHouse.Addr) > 0 {
 		add(f.ClickHouse.Validate())
 	}
