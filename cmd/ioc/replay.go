@@ -6,6 +6,7 @@ import (
 	"vonglau/dashboard"
 	"vonglau/dashboard/hub"
 	"vonglau/dashboard/replay"
+	"vonglau/metrics"
 )
 
 // recording is what is kept for replay and, once it is started, what keeps it.
@@ -44,7 +45,8 @@ func (a *app) startReplay(r *recording, h *hub.Hub, server *dashboard.Server) er
 	}
 	recorder, err := replay.NewRecorder(r.Archive, replay.RecorderOptions{
 		Config: a.cfg.Replay, Kinds: dashboard.ReplayKinds, Scopes: server.RecordedScopes,
-		Follow: func(topics []string) replay.Source { return h.Follow(topics) }, FreeSpace: freeSpace, Log: a.log,
+		Follow: func(topics []string) replay.Source { return h.Follow(topics) }, FreeSpace: freeSpace,
+		Now: metrics.Now, Trusted: a.clock.trusted, Log: a.log,
 	})
 	if err != nil {
 		return err

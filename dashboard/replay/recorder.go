@@ -45,7 +45,11 @@ type RecorderOptions struct {
 	Follow func(topics []string) Source
 	// FreeSpace reports the free bytes of a folder's disk.
 	FreeSpace func(dir string) (int64, error)
-	Log       *slog.Logger
+	// Now is the machine's clock, and Trusted says whether recordings may be dropped
+	// by it: not after it has jumped. Nil: time.Now, and always.
+	Now     func() time.Time
+	Trusted func() bool
+	Log     *slog.Logger
 }
 
 // Source is what a hub's follower gives.
@@ -84,6 +88,12 @@ func NewRecorder(archive *Archive, opts RecorderOptions) (*Recorder, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Trusted == nil {
+		opts.Trusted = func() bool { return true }
+	}
 	enc, err := newEncoder()
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
@@ -115,7 +125,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			began := time.Now()
-			r.step(began)
+			r.step(r.opts.Now().Round(0)) // without the monotonic clock: recordings go by the wall's
 			r.tel.seconds.Observe(time.Since(began).Seconds())
 		}
 	}
@@ -132,7 +142,7 @@ func (r *Recorder) leave() {
 
 // step records a second.
 func (r *Recorder) step(now time.Time) {
-	if now.Before(r.retry) {
+	if wait := r.retry.Sub(now); wait > 0 && wait <= retryAfter { // more: the clock was put back
 		return
 	}
 	changes, ready := r.take(now)
@@ -209,7 +219,7 @@ func (r *Recorder) write(now time.Time, changes []hub.Change, ready bool) error 
 		}
 	}
 	if r.seg == nil {
-		if !ready && now.Sub(r.asked) < fillTime || len(r.topics) == 0 {
+		if !ready && now.Sub(r.asked).Abs() < fillTime || len(r.topics) == 0 {
 			return nil
 		}
 		return r.beginSegment(now, ms)
@@ -231,7 +241,7 @@ func (r *Recorder) write(now time.Time, changes []hub.Change, ready bool) error 
 		}
 		r.tel.frames.Inc()
 	}
-	if now.Sub(r.flushed) < flushEvery && r.w.out.Len() < 1<<20 {
+	if now.Sub(r.flushed).Abs() < flushEvery && r.w.out.Len() < 1<<20 {
 		return nil
 	}
 	return r.flush(now, ms)
@@ -284,7 +294,11 @@ func (r *Recorder) flush(now time.Time, ms int64) error {
 	if err := r.chunk(ms); err != nil {
 		return err
 	}
-	if err := r.archive.prune(now.Add(-r.opts.Config.Keep).UnixMilli(), r.opts.Config.MaxBytes); err != nil {
+	keepFrom := now.Add(-r.opts.Config.Keep).UnixMilli()
+	if !r.opts.Trusted() {
+		keepFrom = 0
+	}
+	if err := r.archive.prune(keepFrom, r.opts.Config.MaxBytes); err != nil {
 		return err
 	}
 	return r.room(false)
