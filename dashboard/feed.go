@@ -127,6 +127,7 @@ func (f *feed) tick(n int) {
 	if kpi = f.kpiChanged; n%kpiTicks == 0 {
 		f.kpiChanged = false
 	}
+	severities := f.severities() // once for all the topics of stations
 	for name, filled := range f.s.opts.Hub.Topics(time.Now()) {
 		if !filled {
 			continue
@@ -139,7 +140,7 @@ func (f *feed) tick(n int) {
 		}
 		switch {
 		case kind == "stations":
-			f.publishStations(name, p, dirty)
+			f.publishStations(name, p, dirty, severities)
 		case kind == "alarms" && len(alarms) > 0:
 			f.publishAlarms(name, p, alarms)
 		case kind == "overview" && (n%slowTicks == 0 || len(alarms) > 0),

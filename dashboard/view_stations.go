@@ -59,13 +59,12 @@ func (f *feed) stations(p metrics.Predicate) map[string]any {
 	return view
 }
 
-func (f *feed) publishStations(topic string, p metrics.Predicate, dirty map[string]bool) {
+func (f *feed) publishStations(topic string, p metrics.Predicate, dirty map[string]bool, severities map[string]alarm.Severity) {
 	if len(dirty) == 0 {
 		return
 	}
 	set := map[string]json.RawMessage{}
 	var unset []string
-	severities := f.severities()
 	for id := range dirty {
 		st, ok := f.s.opts.Catalogue().Station(id)
 		switch {
