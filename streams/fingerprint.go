@@ -31,8 +31,10 @@ func fingerprints(codec Codec, nalus [][]byte, key bool) (exact, picture uint64)
 		}
 		switch {
 		case key:
-			exact = fold(exact, maphash.Bytes(hashSeed, nalu))
-			picture = fold(picture, maphash.Bytes(hashSeed, nalu[min(sliceHeader, len(nalu)):]))
+			header := min(sliceHeader, len(nalu))
+			content := maphash.Bytes(hashSeed, nalu[header:])
+			picture = fold(picture, content)
+			exact = fold(exact, fold(content, maphash.Bytes(hashSeed, nalu[:header])))
 		case len(nalu) <= sliceStart+sliceEnd:
 			exact = fold(exact, maphash.Bytes(hashSeed, nalu))
 		default:

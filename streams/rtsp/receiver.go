@@ -26,6 +26,8 @@ const sequenceJump = 3000
 type receiver struct {
 	session *session
 	format  format.Format
+	kind    uint8 // the format's payload type
+	clock   int64 // and the ticks of its time in a second; 0: not known
 	params  parameters
 	// One of the two makes units of packets: assemble for H.264 and H.265, decode
 	// for MJPEG.
@@ -77,6 +79,7 @@ func (s *session) choose(d *description.Session) (*description.Media, *receiver)
 // attach takes the track's packets: from the connection itself where they are
 // interleaved in it, else from the library. answer is the one to SETUP.
 func (r *receiver) attach(client *gortsplib.Client, media *description.Media, answer *base.Response) {
+	r.kind, r.clock = r.format.PayloadType(), int64(r.format.ClockRate())
 	var transport headers.Transport
 	w := r.session.wire.Load()
 	if w == nil || w.sealed || transport.Unmarshal(answer.Header["Transport"]) != nil ||
@@ -84,7 +87,7 @@ func (r *receiver) attach(client *gortsplib.Client, media *description.Media, an
 		client.OnPacketRTP(media, r.format, func(p *rtp.Packet) { r.guarded(packetOf(p), time.Now()) })
 		return
 	}
-	w.divert(byte(transport.InterleavedIDs[0]), r.format.PayloadType(), func(b []byte, now time.Time) {
+	w.divert(byte(transport.InterleavedIDs[0]), r.kind, func(b []byte, now time.Time) {
 		if p, ok := parsePacket(b); ok {
 			r.guarded(p, now)
 		} else {
@@ -106,7 +109,7 @@ func (r *receiver) guarded(p packet, now time.Time) {
 }
 
 func (r *receiver) packet(p packet, now time.Time) {
-	if p.kind != r.format.PayloadType() {
+	if p.kind != r.kind {
 		r.session.telemetry.undecodable.Inc()
 		return
 	}
@@ -154,8 +157,8 @@ func (r *receiver) oversize() {
 // decoders conceal what they can, but is no keyframe: nothing starts with it.
 func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 	now := r.now
-	if clock := int64(r.format.ClockRate()); clock > 0 {
-		r.pts += int64(int32(stamp-r.lastPTS)) * 90000 / clock
+	if r.clock > 0 {
+		r.pts += int64(int32(stamp-r.lastPTS)) * 90000 / r.clock
 	}
 	r.lastPTS = stamp
 
@@ -174,8 +177,9 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 		r.oversize()
 		return
 	}
-	if before := r.session.lastUnit.Swap(now.UnixNano()); before != 0 {
-		r.session.interval.Store(now.UnixNano() - before)
+	at := now.UnixNano()
+	if before := r.session.lastUnit.Swap(at); before != 0 {
+		r.session.interval.Store(at - before)
 	}
 	key, changed := r.params.inspect(kept)
 	f, known := r.params.format()
