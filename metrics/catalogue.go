@@ -40,6 +40,7 @@ type Catalogue struct {
 	stations   map[string]*Station // sensors, units and cameras, under their station ids
 	cameras    map[string]*Camera
 	scopes     map[string]*Scope
+	stationIDs []string            // of stations, sorted
 	stationsIn map[string][]string // unit code → station ids, sensors and cameras only
 }
 
@@ -76,6 +77,7 @@ func NewCatalogue(src Source) (*Catalogue, []Fault) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	c.stationIDs = slices.Sorted(maps.Keys(c.stations))
 	return c, nil
 }
 
@@ -385,8 +387,9 @@ func (c *Catalogue) Station(id string) (*Station, bool) { s, ok := c.stations[id
 // in its order. The caller must not change them.
 func (c *Catalogue) Sensors() []Station { return c.source.Stations }
 
-// StationIDs are all station ids, sorted: sensors, units and cameras.
-func (c *Catalogue) StationIDs() []string { return slices.Sorted(maps.Keys(c.stations)) }
+// StationIDs are all station ids, sorted: sensors, units and cameras. The caller
+// must not change them.
+func (c *Catalogue) StationIDs() []string { return c.stationIDs }
 
 // Camera by id.
 func (c *Catalogue) Camera(id string) (*Camera, bool) { cam, ok := c.cameras[id]; return cam, ok }

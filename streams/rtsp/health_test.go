@@ -27,11 +27,16 @@ func watch(t *testing.T, cfg Config, camera metrics.Camera) *watched {
 	return w
 }
 
-// expect waits for a state; any state of the list on the way is a failure.
+// patience is what a busy machine gets beyond what the product promises: the
+// promised times are figures of the bench, where nothing else runs.
+const patience = 20 * time.Second
+
+// expect waits for a state, which is promised within a time; any state of the
+// list on the way is a failure.
 func (w *watched) expect(want streams.State, within time.Duration, not ...streams.State) streams.Status {
 	w.t.Helper()
 	began := time.Now()
-	timer := time.NewTimer(within)
+	timer := time.NewTimer(within + patience)
 	defer timer.Stop()
 	for {
 		select {
@@ -47,7 +52,7 @@ func (w *watched) expect(want streams.State, within time.Duration, not ...stream
 				}
 			}
 		case <-timer.C:
-			w.t.Fatalf("no state %s within %v", want, within)
+			w.t.Fatalf("no state %s within %v", want, within+patience)
 		}
 	}
 }
