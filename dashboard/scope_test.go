@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -329,16 +328,7 @@ func (w *person) call(method, path string, body any) (int, []byte) {
 // live subscribes topics and returns the first frame about each.
 func (w *person) live(topics []string) map[string][]byte {
 	w.t.Helper()
-	base, err := url.Parse(w.p.url)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	d := websocket.Dialer{Jar: w.jar, Subprotocols: []string{hub.Subprotocol}}
-	conn, resp, err := d.Dial("ws://"+base.Host+"/api/v1/live", nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	resp.Body.Close()
+	conn := w.dial()
 	defer conn.Close()
 	if err := conn.WriteJSON(map[string]any{"type": "subscribe", "topics": topics}); err != nil {
 		w.t.Fatal(err)

@@ -58,6 +58,28 @@ type senmlRecord struct {
 	version                                        float64 // 0: not named
 }
 
+// read fills the record from its labels, whatever they are written in, and says
+// how many values it has. text and num set what is there, and say whether it is.
+func (r *senmlRecord) read(text func(slot int, into *string) bool, num func(slot int, into *float64) bool, there func(slot int) bool) (values int) {
+	num(slotVersion, &r.version)
+	r.hasBaseName = text(slotBaseName, &r.baseName)
+	r.hasBaseUnit = text(slotBaseUnit, &r.baseUnit)
+	r.hasBaseTime = num(slotBaseTime, &r.baseTime)
+	r.hasBaseValue = num(slotBaseValue, &r.baseValue)
+	r.hasBaseSum = num(slotBaseSum, &r.baseSum)
+	text(slotName, &r.name)
+	text(slotUnit, &r.unit)
+	num(slotTime, &r.time)
+	r.hasSum = num(slotSum, &r.sum)
+	r.hasValue = num(slotValue, &r.value)
+	for _, slot := range []int{slotValue, slotBool, slotText, slotData} {
+		if there(slot) {
+			values++
+		}
+	}
+	return values
+}
+
 // senmlBase is what holds until a later record names another.
 type senmlBase struct {
 	name, unit       string

@@ -90,23 +90,7 @@ func senmlFromCBOR(fields map[any]any) (r senmlRecord, refusal *metrics.Refusal)
 		}
 		return true
 	}
-	num(slotVersion, &r.version)
-	r.hasBaseName = text(slotBaseName, &r.baseName)
-	r.hasBaseUnit = text(slotBaseUnit, &r.baseUnit)
-	r.hasBaseTime = num(slotBaseTime, &r.baseTime)
-	r.hasBaseValue = num(slotBaseValue, &r.baseValue)
-	r.hasBaseSum = num(slotBaseSum, &r.baseSum)
-	text(slotName, &r.name)
-	text(slotUnit, &r.unit)
-	num(slotTime, &r.time)
-	r.hasSum = num(slotSum, &r.sum)
-	r.hasValue = num(slotValue, &r.value)
-	values := 0
-	for _, slot := range []int{slotValue, slotBool, slotText, slotData} {
-		if found[slot] != nil {
-			values++
-		}
-	}
+	values := r.read(text, num, func(slot int) bool { return found[slot] != nil })
 	var words string
 	truth, isTruth := found[slotBool].(bool)
 	switch {

@@ -95,23 +95,7 @@ func senmlFromJSON(found []jsonToken) (r senmlRecord, refusal *metrics.Refusal) 
 		*into = v
 		return true
 	}
-	num(slotVersion, &r.version)
-	r.hasBaseName = text(slotBaseName, &r.baseName)
-	r.hasBaseUnit = text(slotBaseUnit, &r.baseUnit)
-	r.hasBaseTime = num(slotBaseTime, &r.baseTime)
-	r.hasBaseValue = num(slotBaseValue, &r.baseValue)
-	r.hasBaseSum = num(slotBaseSum, &r.baseSum)
-	text(slotName, &r.name)
-	text(slotUnit, &r.unit)
-	num(slotTime, &r.time)
-	r.hasSum = num(slotSum, &r.sum)
-	r.hasValue = num(slotValue, &r.value)
-	values := 0
-	for _, slot := range []int{slotValue, slotBool, slotText, slotData} {
-		if found[slot].present {
-			values++
-		}
-	}
+	values := r.read(text, num, func(slot int) bool { return found[slot].present })
 	var words string
 	switch t := &found[slotBool]; {
 	case refusal != nil:
