@@ -47,7 +47,33 @@ func playPeople(ctx context.Context, a *app, began time.Time, speed float64, say
 		return fmt.Errorf("count: %w", err)
 	}
 	say(fmt.Sprintf("counted after the kill: thiếu %d, trùng %d, of %d readings taken since the story began", account.Missing, account.Doubled, account.Taken))
-	return nil
+	note := a.counted(account.Missing, account.Doubled, account.Taken)
+	if err := a.alarms.act(ctx, note); err != nil || !at(countingTime+countShown) {
+		return err
+	}
+	return a.alarms.act(ctx, alarm.Act{Verb: alarm.Clear, Alarm: note.Alarm, At: metrics.MillisOf(time.Now())})
+}
+
+// countShown is how long the wall tells what was counted.
+const countShown = time.Minute
+
+// counted tells the wall what the count found: the database was killed before
+// everybody's eyes, and nobody needs to look at a console to see that it did no harm.
+func (a *app) counted(missing, doubled, taken int) alarm.Act {
+	root, _ := a.current().Unit(a.current().Root())
+	now := metrics.MillisOf(time.Now())
+	severity := alarm.Notice
+	if missing+doubled > 0 {
+		severity = alarm.Critical
+	}
+	return alarm.Act{
+		Verb: alarm.Raise, Alarm: fmt.Sprintf("counted.%d", now), At: now, Severity: severity, Value: float64(taken), Count: 1,
+		Text: metrics.Text{
+			Vi: fmt.Sprintf("Đã đếm lại sau khi cơ sở dữ liệu ngắt: thiếu %d, trùng %d", missing, doubled),
+			En: fmt.Sprintf("Counted again after the database was cut off: %d missing, %d doubled", missing, doubled),
+		},
+		Subject: &alarm.Subject{Rule: "counted", Station: metrics.UnitStation(root.Code), Unit: root.Code, Place: root.Name},
+	}
 }
 
 // acknowledge lets the district centre of Sa Pa take the worst alarm of its
