@@ -33,6 +33,7 @@ import (
 type desk struct {
 	*province
 	store *clickhouse.Store
+	live  *live.Engine
 	conn  driver.Conn // of the test itself, to look behind the store
 }
 
@@ -86,7 +87,7 @@ func newDesk(t *testing.T) *desk {
 	cfg := clickhouse.Config{Addr: []string{engine.Addr()}, Database: "desk"}
 	cfg.Username, cfg.Password = engine.Credentials()
 	cfg.ReaderUsername, cfg.ReaderPassword = engine.ReaderCredentials()
-	d := &desk{}
+	d := &desk{live: live.New(func() *metrics.Catalogue { return c }, nil)}
 	if d.store, err = clickhouse.Open(t.Context(), cfg, clickhouse.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	h, pictures, seq := hub.New(hub.Options{}), video.NewHub(video.Config{}), atomic.Uint64{}
 	server := dashboard.New(dashboard.Options{
-		Catalogue: func() *metrics.Catalogue { return c }, Live: live.New(func() *metrics.Catalogue { return c }, nil), Alarms: alarm.NewBook(), Hub: h, Access: who, Video: pictures,
+		Catalogue: func() *metrics.Catalogue { return c }, Live: d.live, Alarms: alarm.NewBook(), Hub: h, Access: who, Video: pictures,
 		Pages:   fstest.MapFS{"index.html": {Data: []byte("<html>")}},
 		History: d.store.History, Stream: d.store.Stream, SQL: d.store.SQL, Revisions: d.store.Revisions,
 		Publish: func(ctx context.Context, ask clickhouse.Publish, c *metrics.Catalogue, p metrics.Predicate) (metrics.Publication, int, error) {
@@ -141,7 +142,11 @@ func newDesk(t *testing.T) *desk {
 // take stores readings of units, a day of October 2025 each, and their rollups.
 func (d *desk) take(t *testing.T, revision uint32, unit string, day int, received, onTime float64) {
 	t.Helper()
-	at := metrics.MillisOf(time.Date(2025, 10, day, 10, 0, 0, 0, metrics.Civil))
+	d.takeAt(t, metrics.MillisOf(time.Date(2025, 10, day, 10, 0, 0, 0, metrics.Civil)), revision, unit, received, onTime)
+}
+
+func (d *desk) takeAt(t *testing.T, at metrics.Millis, revision uint32, unit string, received, onTime float64) {
+	t.Helper()
 	var rows []clickhouse.Row
 	for id, v := range map[string]float64{"received": received, "on_time": onTime} {
 		rows = append(rows, clickhouse.Row{Reading: metrics.Reading{Station: metrics.UnitStation(unit), Metric: id, ObservedAt: at, Value: v, Revision: revision}, Seq: uint64(revision) + 1})
@@ -283,6 +288,49 @@ func TestPublishingOverHTTP(t *testing.T) {
 	status, csv := analyst.call("GET", "/api/v1/history?metric=on_time_share&by=unit&format=csv&published="+between+october, nil)
 	if status != 200 || !bytes.Contains(csv, []byte("Đã công bố")) || !bytes.Contains(csv, []byte(";68;")) || !bytes.Contains(csv, []byte(";80;1;1;1;")) || !bytes.Contains(csv, []byte(";-12;-15")) {
 		t.Errorf("the file is %d %s", status, csv)
+	}
+}
+
+// Places are gained and lost against what is stored of past days' ends.
+func TestRankingAgainstPastDays(t *testing.T) {
+	d := newDesk(t)
+	now := metrics.MillisOf(time.Now())
+	today := now.Floor(24 * time.Hour)
+	month, _ := metrics.PeriodByName("month")
+	d.takeAt(t, today.Add(-20*time.Hour), 0, "U1", 100, 95) // in the morning; what counts is the day's end
+	d.takeAt(t, today.Add(-time.Hour), 0, "U1", 110, 77)
+	d.takeAt(t, today.Add(-time.Hour), 0, "U2", 100, 80)
+	if last := month.Start(now).Add(-time.Hour); last < today.Add(-24*time.Hour) { // on the 1st both are one day
+		d.takeAt(t, last, 0, "U1", 100, 50)
+		d.takeAt(t, last, 0, "U2", 100, 40)
+	}
+	var readings []metrics.Reading
+	for unit, onTime := range map[string]float64{"U1": 90, "U2": 80} {
+		for id, v := range map[string]float64{"received": 100, "on_time": onTime} {
+			readings = append(readings, metrics.Reading{Station: metrics.UnitStation(unit), Metric: id, ObservedAt: now, Value: v})
+		}
+	}
+	d.live.Apply(readings, now)
+	type answer struct {
+		Ranked []struct {
+			ID     string
+			Place  int
+			Before int
+			Month  int `json:"before_month"`
+		}
+	}
+	wantMonth := [2]int{1, 2}
+	if month.Start(now) == today {
+		wantMonth = [2]int{2, 1}
+	}
+	got := ask[answer](d.signIn(t, "chuyenvien"), "GET", "/api/v1/ranking?metric=on_time_share", nil, 200).Ranked
+	if len(got) != 2 || got[0].ID != "U1" || got[0].Place != 1 || got[0].Before != 2 || got[0].Month != wantMonth[0] || got[1].Before != 1 || got[1].Month != wantMonth[1] {
+		t.Errorf("ranked %+v", got)
+	}
+	// Ratios of a scope are of its units' sums; a district ranks what is its own.
+	own := ask[answer](d.signIn(t, "huyen"), "GET", "/api/v1/ranking?metric=on_time_share&among=scopes", nil, 200).Ranked
+	if len(own) != 1 || own[0].ID != "D1" || own[0].Before != 1 {
+		t.Errorf("the district's %+v", own)
 	}
 }
 

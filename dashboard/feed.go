@@ -37,11 +37,12 @@ type feed struct {
 
 // trend is what is too costly to compute at every tick.
 type trend struct {
-	at    metrics.Millis
-	spark [][2]float64
-	ago   float64 // a day before; NaN: not known
-	place int     // rank among its peers, 0: none
-	of    int
+	at     metrics.Millis
+	spark  [][2]float64
+	ago    float64 // a day before; NaN: not known
+	place  int     // rank among its peers, 0: none
+	of     int
+	before int // place a day ago, 0: not known
 }
 
 func newFeed(s *Server) *feed { return &feed{s: s, trends: map[string]trend{}} }

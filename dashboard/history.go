@@ -178,11 +178,11 @@ type historyAnswer struct {
 	Step    string       `json:"step"`
 	Agg     metrics.How  `json:"agg"`
 	Compare string       `json:"compare,omitempty"`
-	// Published is the moment up to which publications count, and Formula how the
-	// figure is made today, where they were asked for.
+	// Formula is how the values are made, and its version is what a publication
+	// notes. Published is the moment up to which publications count; 0: not asked.
+	Formula        string         `json:"formula"`
+	FormulaVersion string         `json:"formula_version"`
 	Published      metrics.Millis `json:"published,omitempty"`
-	Formula        string         `json:"formula,omitempty"`
-	FormulaVersion string         `json:"formula_version,omitempty"`
 
 	Columns []string        `json:"columns"` // what the members of a point are
 	Series  []historySeries `json:"series"`
@@ -211,12 +211,11 @@ func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a 
 	if q.Compare != "" {
 		out.Columns = slices.Concat(plainColumns, comparedColumns)
 	}
-	formula := ""
+	formula := m.FormulaVersion(a.Agg, q.Cumulative)
+	out.Formula, out.FormulaVersion = m.Formula(a.Agg, q.Cumulative), formula
 	if q.Published != 0 {
 		out.Columns = slices.Concat(out.Columns, publishedColumns)
-		out.Published, out.Formula = q.Published, m.Formula(a.Agg, q.Cumulative)
-		formula = m.FormulaVersion(a.Agg, q.Cumulative)
-		out.FormulaVersion = formula
+		out.Published = q.Published
 	}
 	for _, series := range a.Series {
 		hs := historySeries{Key: series.Key, Name: seriesName(c, series.Key), Points: make([][]any, len(series.Points))}

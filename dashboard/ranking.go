@@ -2,10 +2,10 @@ package dashboard
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"net/http"
 	"slices"
-	"time"
 
 	"vonglau/metrics"
 )
@@ -17,8 +17,9 @@ type rankedView struct {
 	V      *float64     `json:"v"`
 	N      int          `json:"n"`
 	M      int          `json:"m"`
-	Place  int          `json:"place"`  // equals share one; 0: not enough data
-	Before int          `json:"before"` // a day ago; 0: not known
+	Place  int          `json:"place"`        // equals share one; 0: not enough data
+	Before int          `json:"before"`       // at the end of yesterday; 0: not known
+	Month  int          `json:"before_month"` // at the end of last month; 0: not known
 }
 
 // ranking orders the units of a scope, or the named scopes within it, by a
@@ -55,9 +56,11 @@ func (s *Server) ranking(w http.ResponseWriter, r *http.Request, a asker) error 
 	default:
 		return badRequest("among is units or scopes")
 	}
+	now := metrics.MillisOf(metrics.Now())
 	return reply(w, map[string]any{
+		"before_day": metrics.DateOf(yesterday(now).Time()), "before_month_day": metrics.DateOf(lastMonth(now).Time()),
 		"scope": p.Scope(), "metric": m.ID, "name": m.Name, "symbol": m.Symbol, "decimals": m.Decimals, "better": m.Better,
-		"among": among, "ranked": s.rank(m, peers, metrics.MillisOf(time.Now())),
+		"among": among, "ranked": s.rank(r.Context(), c, p, m, peers, now),
 	})
 }
 
@@ -68,19 +71,26 @@ type peer struct {
 	stations []string
 }
 
-func (s *Server) rank(m *metrics.Metric, peers []peer, now metrics.Millis) []rankedView {
+func (s *Server) rank(ctx context.Context, c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, peers []peer, now metrics.Millis) []rankedView {
 	list := []rankedView{}
-	values, before := map[string]float64{}, map[string]float64{}
+	values, day, month := map[string]float64{}, map[string]float64{}, map[string]float64{}
+	var then [2]standing
+	if s.opts.History != nil {
+		then[0] = s.standings.at(ctx, s.opts.History, c, p, m, yesterday(now))
+		then[1] = s.standings.at(ctx, s.opts.History, c, p, m, lastMonth(now))
+	}
 	for _, one := range peers {
 		a := s.opts.Live.Aggregate(m, one.stations, now)
 		if a.M == 0 {
 			continue // this figure is not kept there
 		}
-		values[one.id], before[one.id] = a.V, s.feed.asOf(m, one.stations, now.Add(-24*time.Hour)).V
+		values[one.id], day[one.id], month[one.id] = a.V, then[0].of(m, one.stations), then[1].of(m, one.stations)
 		list = append(list, rankedView{ID: one.id, Name: one.name, V: num(a.V, m.Decimals), N: a.N, M: a.M})
 	}
 	for i := range list {
-		list[i].Place, list[i].Before = place(values, list[i].ID, m.Better), place(before, list[i].ID, m.Better)
+		one := &list[i]
+		one.Place = place(values, one.ID, m.Better)
+		one.Before, one.Month = placeBefore(values, day, one.ID, m), placeBefore(values, month, one.ID, m)
 	}
 	slices.SortStableFunc(list, func(a, b rankedView) int {
 		return cmp.Or(cmp.Compare(unranked(a), unranked(b)), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Name.Vi, b.Name.Vi))
@@ -93,6 +103,23 @@ func unranked(v rankedView) int {
 		return 1
 	}
 	return 0
+}
+
+// placeBefore is a place of a past day; 0 where so few had a figure then that a
+// place among them says nothing.
+func placeBefore(now, then map[string]float64, id string, m *metrics.Metric) int {
+	known := func(values map[string]float64) (n float64) {
+		for _, v := range values {
+			if !math.IsNaN(v) {
+				n++
+			}
+		}
+		return n
+	}
+	if known(then) < m.MinCoverage*known(now) {
+		return 0
+	}
+	return place(then, id, m.Better)
 }
 
 // place is one more than how many are better; 0 without a value.

@@ -122,6 +122,8 @@ type Server struct {
 	gate     *gate
 	shapes   func() packed // Options.Map
 
+	standings standings
+
 	pairings *access.Pairings
 	screens  *screens
 

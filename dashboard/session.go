@@ -40,7 +40,8 @@ var wallRoutes = map[string]bool{
 // person is who is signed in, as the pages want it.
 type person struct {
 	access.Principal
-	Scopes []string `json:"scopes"` // that can be looked at: the own one and those within it
+	Scopes []string       `json:"scopes"` // that can be looked at: the own one and those within it
+	May    []access.Right `json:"may"`    // beyond looking
 }
 
 func (s *Server) person(p access.Principal) (person, error) {
@@ -48,7 +49,7 @@ func (s *Server) person(p access.Principal) (person, error) {
 	if err != nil {
 		return person{}, forbidden(err.Error())
 	}
-	me := person{Principal: p, Scopes: []string{p.Scope}}
+	me := person{Principal: p, Scopes: []string{p.Scope}, May: p.Role.Rights()}
 	for _, scope := range s.opts.Catalogue().Scopes() {
 		if other, err := s.predicate(scope.ID); err == nil && scope.ID != p.Scope && own.Contains(other) {
 			me.Scopes = append(me.Scopes, scope.ID)

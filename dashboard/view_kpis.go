@@ -34,8 +34,9 @@ type kpiView struct {
 }
 
 type rankView struct {
-	Place int `json:"place"`
-	Of    int `json:"of"`
+	Place  int `json:"place"`
+	Of     int `json:"of"`
+	Before int `json:"before"` // a day ago; 0: not known
 }
 
 type provinceView struct {
@@ -69,7 +70,7 @@ func (f *feed) kpi(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric,
 		Spark: t.spark, Delta: num(a.V-t.ago, m.Decimals), Units: map[string]*float64{},
 	}
 	if t.of > 0 {
-		v.Rank = &rankView{t.place, t.of}
+		v.Rank = &rankView{t.place, t.of, t.before}
 	}
 	level := "province"
 	if u, ok := c.Unit(p.Scope()); ok {
@@ -112,7 +113,10 @@ func (f *feed) trend(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metri
 			t.spark = append(t.spark, [2]float64{float64(at), *v})
 		}
 	}
-	t.place, t.of = f.rank(c, p, m, now)
+	t.place, t.of = f.rank(c, p, m, func(stations []string) float64 { return f.s.opts.Live.Aggregate(m, stations, now).V })
+	if before, of := f.rank(c, p, m, func(stations []string) float64 { return f.asOf(m, stations, now.Add(-24*time.Hour)).V }); 2*of >= t.of {
+		t.before = before
+	}
 	f.mu.Lock()
 	if len(f.trends) > 10_000 { // metrics × scopes that anyone looked at; start again rather than grow
 		clear(f.trends)
@@ -130,7 +134,7 @@ func (f *feed) asOf(m *metrics.Metric, stations []string, at metrics.Millis) liv
 
 // rank is a scope's place among its peers by a public metric with a direction:
 // named scopes among named scopes, a unit among its siblings.
-func (f *feed) rank(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, now metrics.Millis) (place, of int) {
+func (f *feed) rank(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, value func(stations []string) float64) (place, of int) {
 	if m.Better == "" || !m.Public {
 		return 0, 0
 	}
@@ -156,8 +160,8 @@ func (f *feed) rank(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric
 		if err != nil {
 			continue
 		}
-		if a := f.s.opts.Live.Aggregate(m, unitStations(other), now); !math.IsNaN(a.V) {
-			list = append(list, entry{scope, a.V})
+		if v := value(unitStations(other)); !math.IsNaN(v) {
+			list = append(list, entry{scope, v})
 		}
 	}
 	slices.SortFunc(list, func(a, b entry) int {

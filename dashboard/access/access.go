@@ -54,6 +54,9 @@ var rights = map[Role][]Right{
 // May reports whether the role has the right.
 func (r Role) May(right Right) bool { return slices.Contains(rights[r], right) }
 
+// Rights are all that the role may do beyond looking.
+func (r Role) Rights() []Right { return append([]Right{}, rights[r]...) }
+
 // User is one line of the catalogue's users.
 type User struct {
 	Name     string `yaml:"user"`

@@ -40,7 +40,8 @@ export interface KpiState {
   v: number | null; n: number; m: number; t: number; until: number; stale: boolean; q: string;
   target: number | null; target_source?: string; better: "higher" | "lower" | "";
   spark?: [number, number | null][] | null; delta?: number | null;
-  rank?: { place: number; of: number } | null;
+  /** before is the place a day ago; 0: not known. */
+  rank?: { place: number; of: number; before?: number } | null;
   province?: { v: number | null; n: number; m: number } | null;
   units?: Record<string, number | null> | null;
 }
@@ -61,7 +62,7 @@ export interface EvidenceAnswer {
 }
 
 /** layout is a wall's. */
-export interface Me { user: string; name: string; role: string; scope: string; scopes: string[]; layout?: string }
+export interface Me { user: string; name: string; role: string; scope: string; scopes: string[]; may?: string[]; layout?: string }
 export interface Scene { id: string; kind: string; name: Text; seconds: number; cameras: string[]; kpis: string[] }
 export interface Layout {
   id: string; name: Text; distance_m: number; scenes: Scene[]; canvas: [number, number]; unit: number;
@@ -73,8 +74,9 @@ export interface WallReport {
   sequence: Record<string, number>; gaps: number; opens: number; uptime_s: number; screen: [number, number]; frames_s: number; pictures_live: number;
 }
 export interface WallInfo { id: string; name: string; scope: string; layout: string; paired_by: string; paired_at: number; seen_at: number; report: WallReport | null }
-export interface Ranked { id: string; name: Text; v: number | null; n: number; m: number; place: number; before: number }
-export interface RankingAnswer { metric: string; name: Text; symbol: string; decimals: number; better: string; ranked: Ranked[] }
+export interface Ranked { id: string; name: Text; v: number | null; n: number; m: number; place: number; before: number; before_month?: number }
+/** before_day and before_month_day are the days whose ends places are held against. */
+export interface RankingAnswer { before_day?: string; before_month_day?: string; metric: string; name: Text; symbol: string; decimals: number; better: string; ranked: Ranked[] }
 export interface Contact { name: Text; phone: string; units: string[]; for: string[] }
 export interface Checklist { id: string; name: Text; rules: string[]; severity: Severity; steps: Text[] }
 export interface Handover {
@@ -89,8 +91,8 @@ export interface Refusals {
   counts: Record<string, Record<string, number>>;
   last: { at: number | string; source: string; reason: string; field?: string; value?: string; detail?: string; topic?: string; payload?: string }[];
 }
-/** A point is at, value, readings, expected; with a comparison also base, change, change in per cent. */
+/** What the members of a point are is in columns. */
 export interface History {
-  metric: string; unit: string; step: string;
-  series: { key: string; name?: Text; points: [number, number | null, number?, (number | null)?, (number | null)?, (number | null)?, (number | null)?][] }[];
+  metric: string; unit: string; step: string; agg?: string; formula?: string; formula_version?: string; columns?: string[];
+  series: { key: string; name?: Text; points: unknown[][] }[];
 }

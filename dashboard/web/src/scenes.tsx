@@ -185,18 +185,23 @@ function RankingScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const k = s.kpis.get(metric), about = areas ?? communes, l = lang.value;
   const many = (communes?.ranked.length ?? 0) > 16, per = s.compact ? 4 : 6;
   const wide = (areas?.ranked.length ?? 0) > 1;
+  // Against yesterday; where nobody has moved since then, against the end of last month.
+  const lists = [areas, communes].flatMap((a) => a?.ranked ?? []);
+  const stood = (of: (r: Ranked) => number | undefined) => lists.some((r) => r.place > 0 && !!of(r) && of(r) !== r.place);
+  const month = !stood((r) => r.before) && stood((r) => r.before_month);
+  const known = lists.some((r) => (month ? r.before_month : r.before));
   return (
     <div class={`scene ranking ${wide ? "" : "single"}`}>
       <h3 class="of">{about ? say(about.name) : ""} <span>{k && k.v !== null ? `${num(k.v, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""}` : ""}</span>
-        <small>{k?.target !== null && k?.target !== undefined ? `${t("target")} ${short(k.target, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""} · ` : ""}{(areas ?? communes)?.ranked.some((r) => r.before > 0) ? t("against") : t("noBefore")}</small></h3>
-      {wide && <RankTable title={t("areas")} answer={areas!} rows={areas!.ranked.slice(0, s.compact ? 10 : 18)} kpi={k} columns />}
-      <RankTable title={`${t("communes")}: ${t("top").toLowerCase()}`} answer={communes} rows={(communes?.ranked ?? []).slice(0, many ? per : 14)} kpi={k} />
-      {many && <RankTable title={`${t("communes")}: ${t("bottom").toLowerCase()}`} answer={communes} rows={communes!.ranked.filter((r) => r.place > 0).slice(-per)} kpi={k} />}
+        <small>{k?.target !== null && k?.target !== undefined ? `${t("target")} ${short(k.target, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""} · ` : ""}{known ? t(month ? "againstMonth" : "against") : t("noBefore")}</small></h3>
+      {wide && <RankTable title={t("areas")} answer={areas!} rows={areas!.ranked.slice(0, s.compact ? 10 : 18)} kpi={k} month={month} columns />}
+      <RankTable title={`${t("communes")}: ${t("top").toLowerCase()}`} answer={communes} rows={(communes?.ranked ?? []).slice(0, many ? per : 14)} kpi={k} month={month} />
+      {many && <RankTable title={`${t("communes")}: ${t("bottom").toLowerCase()}`} answer={communes} rows={communes!.ranked.filter((r) => r.place > 0).slice(-per)} kpi={k} month={month} />}
     </div>
   );
 }
 
-function RankTable({ title, answer, rows, kpi, columns }: { title: string; answer: RankingAnswer | undefined; rows: Ranked[]; kpi: KpiState | undefined; columns?: boolean }) {
+function RankTable({ title, answer, rows, kpi, month, columns }: { month: boolean; title: string; answer: RankingAnswer | undefined; rows: Ranked[]; kpi: KpiState | undefined; columns?: boolean }) {
   const known = (answer?.ranked ?? []).flatMap((r) => (r.v === null ? [] : [r.v]));
   const lo = Math.min(...known, kpi?.target ?? Infinity), hi = Math.max(...known, kpi?.target ?? -Infinity), pad = (hi - lo) * 0.15 || 1;
   const x = (v: number) => ((v - lo + pad) / (hi - lo + 2 * pad)) * 100;
@@ -205,7 +210,7 @@ function RankTable({ title, answer, rows, kpi, columns }: { title: string; answe
       <h3>{title}</h3>
       <ol>
         {rows.map((r) => {
-          const moved = r.place && r.before ? r.before - r.place : 0;
+          const before = month ? r.before_month : r.before, moved = r.place && before ? before - r.place : 0;
           const sev = kpi && r.v !== null ? kpiSeverity({ ...kpi, v: r.v }) : "calm";
           return (
             <li key={r.id} class={r.v === null ? "few" : ""}>
