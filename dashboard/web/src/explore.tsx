@@ -116,10 +116,10 @@ export default function Explore() {
   const at = useMemo(() => {
     const all = [...new Set(told.flatMap((s) => [...s.cells.keys()]))].sort((a, b) => a - b), width = STEP_MS[step];
     // Periods from before there was anything say nothing.
-    if (period) while (all.length > 2 && told.every((s) => { const c = s.cells.get(all[0]!); return !c || (c.v === null && !c.published && c.base === null); })) all.shift();
+    if (period) while (all.length > 2 && told.every((s) => { const c = s.cells.get(all[0]!); return !c || (c.v === null && !c.published && (c.base === null || compare === "target")); })) all.shift();
     // A step that nobody has a point for is a gap too, not a line across it.
     return width ? all.flatMap((ms, i) => (i > 0 && ms - all[i - 1]! > 1.5 * width ? [all[i - 1]! + width, ms] : [ms])) : all;
-  }, [told, step]);
+  }, [told, step, compare]);
   const lines = useMemo(() => told.flatMap((s, of): Line[] => [
     { name: s.name + (published ? ` (${t("knownNow").toLowerCase()})` : ""), of, kind: "own", values: at.map((ms) => s.cells.get(ms)?.v ?? null) },
     ...(published ? [{ name: `${s.name} (${t("published").toLowerCase()})`, of, kind: "published" as const, values: at.map((ms) => s.cells.get(ms)?.published?.v ?? null) }] : []),
