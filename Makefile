@@ -69,7 +69,7 @@ tidy-check: ## go.mod and the lock file name what is used
 
 check: lint tidy-check test ## what must pass before a commit is shared
 
-bench: web ## figures with both sides in one run; PART=streams|ingest|store|hub|page|e2e|alarms|access, or all
+bench: web ## figures with both sides in one run; PART=streams|ingest|store|hub|page|picture|e2e|alarms|access, or all
 	@$(GO) run ./cmd/bench $(PART)
 
 chaos: web ## kill everything at random under load, then count by identity

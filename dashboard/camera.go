@@ -16,7 +16,12 @@ import (
 	"vonglau/streams/video"
 )
 
-const videoSubprotocol = "ioc.video.v1"
+// The subprotocols of a camera's video, which choose its form; hub/asyncapi.json
+// describes both.
+const (
+	videoMP4   = "ioc.video.v1"
+	videoUnits = "ioc.video.units.v1"
+)
 
 // ErrNoPicture says that no keyframe of a camera has come.
 var ErrNoPicture = errors.New("no picture has come since the program started")
@@ -118,7 +123,7 @@ func sendPicture(w http.ResponseWriter, kind string, at time.Time, picture []byt
 	_, _ = w.Write(picture)
 }
 
-var videoUpgrader = websocket.Upgrader{Subprotocols: []string{videoSubprotocol}, ReadBufferSize: 512, WriteBufferSize: 16 << 10}
+var videoUpgrader = websocket.Upgrader{Subprotocols: []string{videoUnits, videoMP4}, ReadBufferSize: 512, WriteBufferSize: 16 << 10}
 
 // video sends a camera's pictures over a WebSocket until either side ends.
 func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
@@ -135,7 +140,11 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 		return nil //nolint:nilerr // the upgrader has answered
 	}
 	defer conn.Close()
-	viewer, err := s.opts.Video.Subscribe(id, mode)
+	form := video.MP4
+	if conn.Subprotocol() == videoUnits {
+		form = video.Units
+	}
+	viewer, err := s.opts.Video.SubscribeAs(id, mode, form)
 	if err != nil {
 		code := websocket.CloseTryAgainLater
 		if errors.Is(err, video.ErrUnknownCamera) {

@@ -62,6 +62,7 @@ type province struct {
 	// jpeg stands in for the decoder of keyframes; nil: there is none.
 	jpeg  func(ctx context.Context, id string) ([]byte, time.Time, error)
 	wider atomic.Bool // recordings are made as if every scope were the province
+	video *video.Hub
 }
 
 // domainsUsed are those that the random stations and scopes draw from.
@@ -140,6 +141,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 		t.Fatal(err)
 	}
 	pictures := video.NewHub(video.Config{})
+	p.video = pictures
 	h := hub.New(hub.Options{})
 	archive, err := replay.OpenArchive(t.TempDir(), nil, nil)
 	if err != nil {

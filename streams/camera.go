@@ -24,6 +24,8 @@ type camera struct {
 	log       *slog.Logger
 	hostName  string
 	host      *host
+	mainName  string // of the device that has the main stream, most often the same
+	mainHost  *host
 	cancel    context.CancelFunc
 	done      chan struct{} // closed when pull has ended
 	startedAt time.Time

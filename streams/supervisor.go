@@ -65,6 +65,10 @@ type Supervisor struct {
 	cameras map[string]*camera
 	hosts   map[string]*host
 	stopped bool
+
+	mainMu     sync.Mutex // guards the rest
+	mains      map[string]*mainPull
+	mainsEnded bool
 }
 
 // NewSupervisor makes a supervisor without cameras; Set gives it some.
@@ -87,6 +91,7 @@ func NewSupervisor(cfg Config) *Supervisor {
 		telemetry: newTelemetry(cfg.Registerer),
 		cameras:   map[string]*camera{},
 		hosts:     map[string]*host{},
+		mains:     map[string]*mainPull{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -123,6 +128,15 @@ func (s *Supervisor) Set(cameras []metrics.Camera) {
 	hosts := map[string]*host{}
 	for _, c := range s.cameras {
 		hosts[c.hostName] = s.hosts[c.hostName]
+		hosts[c.mainName] = s.hosts[c.mainName]
+	}
+	device := func(name string) *host {
+		if hosts[name] == nil {
+			if hosts[name] = s.hosts[name]; hosts[name] == nil {
+				hosts[name] = newHost(s.cfg.PerHost, s.cfg.HostConnecting)
+			}
+		}
+		return hosts[name]
 	}
 	started := 0
 	for _, entry := range cameras { // in the order of the catalogue
@@ -131,13 +145,8 @@ func (s *Supervisor) Set(cameras []metrics.Camera) {
 			continue
 		}
 		delete(wanted, entry.ID)
-		name := hostOf(Address(c))
-		if hosts[name] == nil {
-			if hosts[name] = s.hosts[name]; hosts[name] == nil {
-				hosts[name] = newHost(s.cfg.PerHost, s.cfg.HostConnecting)
-			}
-		}
-		s.cameras[c.ID] = s.start(c, name, hosts[name], time.Duration(started)*s.cfg.Stagger)
+		name, main := hostOf(Address(c)), hostOf(c.URL)
+		s.cameras[c.ID] = s.start(c, name, device(name), main, device(main), time.Duration(started)*s.cfg.Stagger)
 		started++
 	}
 	s.hosts = hosts
@@ -145,6 +154,11 @@ func (s *Supervisor) Set(cameras []metrics.Camera) {
 	if s.current.Swap(&current) == nil {
 		s.wg.Go(s.watch)
 	}
+	changed := make([]string, len(ending))
+	for i, c := range ending {
+		changed[i] = c.id()
+	}
+	s.renewMains(changed)
 }
 
 // Status judges a camera now, not at its last report: what it says of the newest
@@ -176,13 +190,13 @@ func (s *Supervisor) Look(id string, l Look) {
 	}
 }
 
-func (s *Supervisor) start(entry metrics.Camera, name string, h *host, delay time.Duration) *camera {
+func (s *Supervisor) start(entry metrics.Camera, name string, h *host, mainName string, mainHost *host, delay time.Duration) *camera {
 	ctx, cancel := context.WithCancel(s.ctx)
 	now := time.Now()
 	c := &camera{
 		cfg: &s.cfg, telemetry: s.telemetry,
 		log:      s.cfg.Logger.With("camera", entry.ID),
-		hostName: name, host: h, cancel: cancel, done: make(chan struct{}),
+		hostName: name, host: h, mainName: mainName, mainHost: mainHost, cancel: cancel, done: make(chan struct{}),
 		backoff: backoff{retry: s.cfg.Retry},
 		entry:   entry, judge: NewJudge(now), startedAt: now,
 	}
@@ -216,6 +230,9 @@ func (s *Supervisor) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	s.mainMu.Lock()
+	s.mainsEnded = true
+	s.mainMu.Unlock()
 	s.cancel()
 	s.wg.Wait()
 }

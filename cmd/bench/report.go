@@ -49,6 +49,11 @@ func (r *report) below(name string, ours []float64, bound float64) {
 	r.print(name, number(m), number(bound), ratio, "1", m <= bound, ours)
 }
 
+// each is one figure of single tries against a fixed bound.
+func (r *report) each(name string, ours float64, tries []float64, bound float64) {
+	r.print(name, number(ours), number(bound), number(ours/bound), "1", ours <= bound, tries)
+}
+
 // seen is a figure without a limit.
 func (r *report) seen(name string, ours []float64) {
 	r.print(name, number(median(slices.Clone(ours))), "-", "-", "-", true, ours)

@@ -44,7 +44,9 @@ func (a *app) startCameras(context.Context) error {
 			return err
 		},
 	}
-	a.video = video.NewHub(video.Config{Registerer: a.reg})
+	a.video = video.NewHub(video.Config{Registerer: a.reg, Main: func(camera string, sink streams.MainSink) func() {
+		return c.supervisor.Main(camera, sink)
+	}})
 	c.video = a.video
 	a.stops.add("video", func(context.Context) error { a.video.Close(); return nil })
 	if err := a.startEvidence(); err != nil {

@@ -24,6 +24,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("Kills", func(t *testing.T) { testKills(t, exe) })
 	t.Run("Evidence", func(t *testing.T) { testEvidence(t, exe) })
 	t.Run("Published", func(t *testing.T) { testPublished(t, exe) })
+	t.Run("Video", func(t *testing.T) { testVideo(t, exe) })
 	t.Run("Start", func(t *testing.T) { testStart(t, exe) })
 	t.Run("Formats", func(t *testing.T) { testFormats(t, exe) })
 	t.Run("ExternalDatabase", func(t *testing.T) { testExternalDatabase(t, exe) })
@@ -123,7 +124,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 func (w *wall) moves(t *testing.T) {
 	t.Helper()
 	var video struct{ Width, Height, Differing int }
-	w.browser.must(map[string]any{"as": "wall", "do": "moving", "selector": liveCamera + " video", "timeout": 20_000}, &video)
+	w.browser.must(map[string]any{"as": "wall", "do": "moving", "selector": liveCamera + " :is(video, canvas)", "timeout": 20_000}, &video)
 	if video.Width != 640 || video.Height != 360 {
 		t.Errorf("the picture is %d × %d, not 640 × 360", video.Width, video.Height)
 	}

@@ -7,9 +7,21 @@
 // # Messages, in order
 //
 //	text   {"type":"init","codec":"avc1.64001f","width":640,"height":360}
-//	binary initialization segment
+//	binary initialization segment                                   (MP4 only)
 //	text   {"type":"state","state":"live","since":1750000000000}   at the start, then on change
 //	binary fragments: one keyframe each (tile), or one to many access units (full)
+//
+// A viewer of the form Units gets no initialization segment: its init has a
+// "description" instead, and its binary messages are access units as units.go lays
+// them out.
+//
+// # Two streams
+//
+// A camera with a sub-stream is pulled by that alone. Who looks at it in full
+// motion is shown it at once, and its main stream (an init with "stream":"main")
+// as soon as that has a keyframe; it is pulled once however many look, ended a
+// while after the last one left, and given up for the usual one when it stops or
+// browsers cannot play it.
 //
 // A change of codec, size or parameter sets brings a new init pair; the next
 // fragment then starts with a keyframe of the new format. A camera without video

@@ -29,6 +29,16 @@ const (
 	Full Mode = "full" // full motion, from the kept group of pictures on
 )
 
+// Form of what a viewer is sent.
+type Form uint8
+
+// The forms.
+const (
+	MP4   Form = iota // fragmented MP4, for Media Source
+	Units             // access units, for WebCodecs
+	forms
+)
+
 // ParseMode reads the mode of a request; the empty word is Tile.
 func ParseMode(word string) (Mode, bool) {
 	switch Mode(word) {
@@ -51,7 +61,14 @@ type Config struct {
 	// 5 s, 1 MiB.
 	KeepFor, KeepEvery time.Duration
 	KeepBytes          int
-	Registerer         prometheus.Registerer
+	// Main begins to pull a camera's main stream and returns what ends that, which
+	// must not wait; nil when the camera has no other stream than the usual one. It
+	// must not call the sink before it returned. Not set: there are none.
+	Main func(camera string, sink streams.MainSink) (stop func())
+	// MainLinger is how long a main stream is pulled after its last viewer left.
+	// Default 15 s.
+	MainLinger time.Duration
+	Registerer prometheus.Registerer
 }
 
 // Hub is the cameras' video for all viewers. It is safe for concurrent use.
@@ -81,6 +98,9 @@ func NewHub(cfg Config) *Hub {
 	if cfg.KeepFor <= 0 {
 		cfg.KeepFor = 70 * time.Second
 	}
+	if cfg.MainLinger <= 0 {
+		cfg.MainLinger = 15 * time.Second
+	}
 	if cfg.KeepEvery <= 0 {
 		cfg.KeepEvery = 5 * time.Second
 	}
@@ -98,7 +118,7 @@ func (h *Hub) Set(ids []string) {
 	known := make(map[string]*channel, len(ids))
 	for _, id := range ids {
 		if known[id] = h.channels[id]; known[id] == nil {
-			known[id] = &channel{cfg: &h.cfg, telemetry: h.telemetry, viewers: map[*Viewer]struct{}{}, since: time.Now()}
+			known[id] = newChannel(&h.cfg, h.telemetry, id)
 		}
 	}
 	for id, c := range h.channels {
@@ -159,8 +179,14 @@ func (h *Hub) Picture(camera string) (mp4 []byte, at time.Time, state streams.St
 	return c.picture()
 }
 
-// Subscribe makes a viewer of a camera, which the caller must close.
+// Subscribe makes a viewer of a camera for Media Source, which the caller must
+// close.
 func (h *Hub) Subscribe(camera string, mode Mode) (*Viewer, error) {
+	return h.SubscribeAs(camera, mode, MP4)
+}
+
+// SubscribeAs is Subscribe with a choice of form.
+func (h *Hub) SubscribeAs(camera string, mode Mode, form Form) (*Viewer, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -174,7 +200,7 @@ func (h *Hub) Subscribe(camera string, mode Mode) (*Viewer, error) {
 		h.telemetry.refused.WithLabelValues("all").Inc()
 		return nil, ErrTooMany
 	}
-	v, err := c.subscribe(h, mode)
+	v, err := c.subscribe(h, mode, form)
 	if err != nil {
 		h.telemetry.refused.WithLabelValues("camera").Inc()
 		return nil, err

@@ -29,9 +29,11 @@ type Viewer struct {
 	hub     *Hub
 	channel *channel
 	mode    Mode
+	form    Form
 	signal  chan struct{} // of size 1: something changed
 
 	// guarded by the channel's mutex
+	track     *track
 	intros    [][]byte // init JSON or unsupported, then the init segment if there is one
 	tellState bool
 	queue     []*fragment
@@ -55,7 +57,7 @@ func (v *Viewer) Next(ctx context.Context) (Message, error) {
 		case err != nil:
 			return Message{}, err
 		case fragments != nil:
-			return Message{Data: v.join(fragments)}, nil
+			return Message{Data: v.message(fragments)}, nil
 		case message.Data != nil:
 			return message, nil
 		}
@@ -106,9 +108,12 @@ func (v *Viewer) take() (Message, []*fragment, error) {
 	return Message{}, fragments, nil
 }
 
-// join makes one message of fragments. A fragment that does not begin where this
+// message makes one message of fragments. For Media Source, a fragment that does not begin where this
 // viewer's timeline ends, because others were dropped, is stretched back to there.
-func (v *Viewer) join(fragments []*fragment) []byte {
+func (v *Viewer) message(fragments []*fragment) []byte {
+	if v.form == Units {
+		return units(fragments)
+	}
 	parts := make([][]byte, len(fragments))
 	for i, f := range fragments {
 		if v.end != 0 && v.end < f.base {
@@ -133,12 +138,31 @@ func (v *Viewer) wake() {
 	}
 }
 
-// introduce queues the channel's format; what waits is of the one before.
+// join makes the viewer one of a track, from what is kept of it on.
+func (v *Viewer) join(t *track) {
+	v.track = t
+	if t.intro[v.form] == nil {
+		v.forget()
+		return
+	}
+	v.introduce()
+	switch {
+	case t.segment == nil:
+	case v.mode == Tile && t.still != nil && &t.stillOf[0] == &t.segment[0]:
+		v.push(t.still)
+	case v.mode == Full:
+		for _, f := range t.group {
+			v.push(f)
+		}
+	}
+}
+
+// introduce queues the track's format; what waits is of the one before.
 func (v *Viewer) introduce() {
 	v.forget()
-	v.intros = [][]byte{v.channel.intro}
-	if v.channel.segment != nil {
-		v.intros = append(v.intros, v.channel.segment)
+	v.intros = [][]byte{v.track.intro[v.form]}
+	if v.track.segment != nil && v.form == MP4 {
+		v.intros = append(v.intros, v.track.segment)
 	}
 	v.wake()
 }

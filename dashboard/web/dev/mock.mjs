@@ -198,14 +198,22 @@ function video(ws, url) {
   const id = decodeURIComponent(url.match(/cameras\/([^/]+)\//)[1]), c = cameras[id];
   if (!c) return ws.close(4404);
   const k = clip(parseInt(id.slice(4), 10) % 4);
-  ws.send(JSON.stringify({ type: "init", codec: k.codec, width: 640, height: 360 }));
-  ws.send(k.init);
+  const units = ws.protocol === "ioc.video.units.v1", avcc = k.init.indexOf("avcC");
+  const description = units ? k.init.subarray(avcc + 4, avcc - 4 + k.init.readUInt32BE(avcc - 4)).toString("base64") : undefined;
+  ws.send(JSON.stringify({ type: "init", codec: k.codec, width: 640, height: 360, description }));
+  if (!units) ws.send(k.init);
   let i = 0;
   const one = () => {
     const f = Buffer.from(k.frags[i % k.frags.length]), at = f.indexOf("tfdt") + 4;
     const unitTime = Number(k.frags[1].readBigUInt64BE(k.frags[1].indexOf("tfdt") + 8));
     f.writeBigUInt64BE(BigInt(unitTime * i++), at + 4);
-    ws.send(f);
+    if (!units) return ws.send(f);
+    const content = f.subarray(f.indexOf("mdat") + 4), head = Buffer.alloc(20);
+    head.writeUInt32BE(content.length, 0);
+    head[4] = 1;
+    head.writeBigInt64BE(BigInt(i) * 1_000_000n, 8);
+    head.writeUInt32BE(1_000_000, 16);
+    ws.send(Buffer.concat([head, content]));
   };
   one();
   if (c.state !== "live") return;

@@ -5,11 +5,12 @@
 //   {"id":2,"as":"wall","do":"fill","selector":"…","text":"…"}
 //   {"id":3,"as":"wall","do":"click","selector":"…"}
 //   {"id":4,"as":"wall","do":"see","selector":"…","text":["a","b"],"timeout":20000}   one element with all the texts
-//   {"id":5,"as":"wall","do":"moving","selector":"…","timeout":20000}                a video whose picture changes
+//   {"id":5,"as":"wall","do":"moving","selector":"…","timeout":20000}                a video or canvas whose picture changes
 //   {"id":6,"as":"wall","do":"text","selector":"…"}
 //   {"id":7,"as":"wall","do":"shot","path":"…"}
 //   {"id":8,"as":"wall","do":"press","key":"ArrowRight"}
-//   {"id":9,"as":"wall","do":"painted","selector":"…"}                                a canvas or video that shows something
+//   {"id":9,"as":"wall","do":"painted","selector":"…"}                                a canvas or video that shows something; "width": of that many pixels
+//   {"id":11,"as":"wall","do":"clock","selector":"…"}                                 its bottom right changes between screenshots, and nothing else
 //   {"id":10,"do":"strangers"}                     what any page asked of another host, and its errors
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -20,6 +21,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--mute-audio", "--autoplay-policy=no-user-gesture-required",
     `--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ${HOST}`],
 });
+const blank = await browser.newPage(); // where pictures are compared, under no page's rules
 const pages = new Map(), strangers = new Set(), errors = [];
 let requests = 0;
 
@@ -61,7 +63,7 @@ async function moving(p, selector, timeout) {
     if (now.width > 0) {
       first ??= now;
       differing = now.grey.filter((v, i) => Math.abs(v - first.grey[i]) > 40).length;
-      if (now.at !== first.at && differing >= 4) return { width: now.width, height: now.height, differing };
+      if ((now.at === undefined || now.at !== first.at) && differing >= 4) return { width: now.width, height: now.height, differing };
     }
     await p.evaluate(() => new Promise(requestAnimationFrame));
   }
@@ -69,16 +71,53 @@ async function moving(p, selector, timeout) {
 }
 
 // A picture is not of one colour.
-async function painted(p, selector, timeout) {
+async function painted(p, selector, timeout, width) {
   const canvas = p.locator(selector).first(), end = Date.now() + timeout;
   await canvas.waitFor({ state: "attached", timeout });
   while (Date.now() < end) {
     const now = await canvas.evaluate(capture);
     const contrast = Math.max(...now.grey) - Math.min(...now.grey);
-    if (now.width > 0 && contrast > 40) return { width: now.width, height: now.height, contrast, grey: now.grey };
+    if (now.width > 0 && contrast > 40 && (!width || now.width === width)) return { width: now.width, height: now.height, contrast, grey: now.grey };
     await p.evaluate(() => new Promise(requestAnimationFrame));
   }
-  throw new Error("there is no picture");
+  throw new Error(width ? `there is no picture ${width} pixels wide` : "there is no picture");
+}
+
+// Points that differ much between two screenshots: in the bottom right, where a clock
+// is burnt in, and elsewhere.
+const differ = async ([a, b]) => {
+  const read = async (png) => {
+    const picture = await createImageBitmap(await (await fetch("data:image/png;base64," + png)).blob());
+    const g = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+    g.drawImage(picture, 0, 0);
+    return g.getImageData(0, 0, picture.width, picture.height);
+  };
+  const x = await read(a), y = await read(b), found = { moved: 0, still: 0 };
+  if (x.width !== y.width || x.height !== y.height) return found;
+  for (let i = 0; i < x.data.length; i += 4) {
+    if (Math.abs(x.data[i] + x.data[i + 1] + x.data[i + 2] - y.data[i] - y.data[i + 1] - y.data[i + 2]) < 180) continue;
+    const at = i / 4, right = at % x.width > x.width / 2, below = at / x.width > x.height / 2;
+    found[right && below ? "moved" : "still"]++;
+  }
+  return found;
+};
+
+async function clock(p, selector, timeout) {
+  const element = p.locator(selector).first(), end = Date.now() + timeout;
+  const shoot = async () => (await element.screenshot({ animations: "allow" })).toString("base64");
+  let first = await shoot(), times = 0, found = null;
+  const sum = { moved: 0, still: 0 };
+  while (Date.now() < end) {
+    await p.waitForTimeout(1100);
+    const now = await shoot();
+    found = await blank.evaluate(differ, [first, now]);
+    first = now;
+    if (found.moved < 4) continue;
+    sum.moved += found.moved;
+    sum.still += found.still;
+    if (++times === 3) return sum; // the clock went on three times
+  }
+  throw new Error(`the clock stands still: it moved ${times} times, at last ${JSON.stringify(found)}`);
 }
 
 async function run(c) {
@@ -102,7 +141,8 @@ async function run(c) {
     case "text": return (await p.locator(c.selector).allInnerTexts()).join("\n");
     case "moving": return await moving(p, c.selector, timeout);
     case "press": await p.keyboard.press(c.key); return null;
-    case "painted": return await painted(p, c.selector, timeout);
+    case "painted": return await painted(p, c.selector, timeout, c.width);
+    case "clock": return await clock(p, c.selector, timeout);
     case "shot": await p.screenshot({ path: c.path }); return null;
   }
   throw new Error(`unknown command ${c.do}`);

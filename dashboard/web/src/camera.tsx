@@ -1,13 +1,16 @@
 // A camera's picture with what must be known about it: its name, its state in word
 // and shape, and how old the picture is.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { CameraState } from "./contract";
 import { say, t, type Word } from "./i18n";
 import { Age } from "./pieces";
 import { cameraSeverity } from "./judge";
 import { Mark } from "./severity";
 import { dead, live, now } from "./store";
-import { Player, type Mode } from "./video";
+import { unitsFit, UnitPlayer, warmUp } from "./decode";
+import { Player, type Hooks, type Mode } from "./video";
+
+warmUp();
 
 /** One picture at most so old, ms, still counts as what the camera sees. */
 const OLD_MS = 15_000;
@@ -22,30 +25,39 @@ const frames = new Map<string, number>();
 export const picturesLive = (): number => [...frames.values()].filter((at) => Date.now() - at < OLD_MS).length;
 
 export function Picture({ id, mode, label, onFrame }: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
-  const video = useRef<HTMLVideoElement>(null);
-  const [seen, setSeen] = useState(false), [odd, setOdd] = useState(false);
+  const screen = useRef<HTMLVideoElement & HTMLCanvasElement>(null);
+  const [seen, setSeen] = useState(false), [odd, setOdd] = useState(false), [units, setUnits] = useState(unitsFit);
   const told = useRef(onFrame);
   told.current = onFrame;
-  useEffect(() => {
+  useLayoutEffect(() => {
     setSeen(false);
     setOdd(false);
     let first = true;
-    const player = new Player(video.current!, id, mode, {
+    const began = performance.now();
+    const hooks: Hooks = {
       onFrame: (at) => {
         frames.set(id, at);
         told.current?.(at);
-        if (first) { first = false; setSeen(true); }
+        if (first) { first = false; setSeen(true); mark(`picture ${mode} ${id}`, began, at - performance.timeOrigin); }
       },
       onGone: (why) => { first = true; frames.delete(id); setSeen(false); setOdd(why === "unsupported"); },
-    });
+    };
+    const player = units ? new UnitPlayer(screen.current!, id, mode, { ...hooks, onUnfit: () => setUnits(false) }) : new Player(screen.current!, id, mode, hooks);
     return () => { player.stop(); frames.delete(id); };
-  }, [id, mode]);
+  }, [id, mode, units]);
+  // A canvas is given away once: another camera gets another element.
   return (
     <>
-      <video ref={video} muted playsInline aria-label={label} tabIndex={-1} />
+      {units ? <canvas key={id + mode} ref={screen} role="img" aria-label={label} /> : <video ref={screen} muted playsInline aria-label={label} tabIndex={-1} />}
       {!seen && <span class="nopicture">{t(odd ? "oddCodec" : "noPicture")}</span>}
     </>
   );
+}
+
+/** How long a first picture took, among the page's own measures; one for each name. */
+function mark(name: string, start: number, end: number): void {
+  performance.clearMeasures(name);
+  performance.measure(name, { start, end: Math.max(start, end) });
 }
 
 /**

@@ -1,12 +1,13 @@
 // Live pictures: fragmented MP4 over a WebSocket into a MediaSource. In tile mode
 // each fragment is one keyframe and the element stands still on the newest; in
-// full mode it plays and is kept close to the live edge.
+// full mode it plays and is kept close to the live edge. Browsers with WebCodecs go
+// another way: decode.ts.
 import { socketURL } from "./api";
+import { VideoLink, type Gone } from "./video-link";
 
 export type Mode = "tile" | "full";
 /** Buffer behind the newest frame that is kept, s. */
 const KEEP = { tile: 4, full: 20 };
-const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
 /** Fragments waiting to be appended; more means that the decoder does not follow, and only the newest help. */
 const QUEUE_MAX = 64;
 
@@ -14,68 +15,37 @@ export interface Hooks {
   /** A frame came; the argument is our clock, ms. */
   onFrame?: (at: number) => void;
   /** The camera does not exist or nothing here can play it: the player stays away. */
-  onGone?: (why: "unknown" | "unsupported") => void;
+  onGone?: (why: Gone) => void;
 }
 
 export class Player {
-  private socket: WebSocket | null = null;
+  private link: VideoLink | null = null;
   private media: MediaSource | null = null;
   private buffer: SourceBuffer | null = null;
   private url = "";
   private queue: ArrayBuffer[] = [];
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private attempts = 0;
-  private openedAt = 0;
   private stopped = false;
+  private painted = false;
 
-  constructor(private readonly video: HTMLVideoElement, private readonly camera: string, private readonly mode: Mode, private readonly hooks: Hooks = {}) {
+  constructor(private readonly video: HTMLVideoElement, camera: string, private readonly mode: Mode, private readonly hooks: Hooks = {}) {
     video.muted = true;
     video.disableRemotePlayback = true;
     if (typeof MediaSource === "undefined") {
       hooks.onGone?.("unsupported");
       return;
     }
-    // A wall opens six at once after a restart: not all in the same millisecond.
-    this.timer = setTimeout(() => this.connect(), Math.random() * 300);
+    this.link = new VideoLink(socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=${mode}`), "ioc.video.v1", {
+      told: (m) => this.told(m), came: (data) => this.fragment(data), gone: (why) => this.hooks.onGone?.(why),
+    });
   }
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
-    this.socket?.close(1000);
-    this.socket = null;
+    this.link?.stop();
     this.release();
   }
 
-  private connect(): void {
-    this.openedAt = Date.now();
-    const socket = new WebSocket(socketURL(`cameras/${encodeURIComponent(this.camera)}/video?mode=${this.mode}`), "ioc.video.v1");
-    socket.binaryType = "arraybuffer";
-    this.socket = socket;
-    socket.onmessage = (e) => {
-      if (this.socket !== socket) return;
-      if (typeof e.data === "string") this.told(e.data);
-      else this.fragment(e.data as ArrayBuffer);
-    };
-    socket.onclose = (e) => {
-      if (this.socket !== socket) return;
-      this.socket = null;
-      if (e.code === 4404 || e.code === 4403) { this.hooks.onGone?.("unknown"); return; }
-      this.again();
-    };
-  }
-
-  private again(): void {
-    if (this.stopped) return;
-    if (Date.now() - this.openedAt > STABLE_MS) this.attempts = 0;
-    const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.connect(), ceiling / 2 + (ceiling / 2) * Math.random());
-  }
-
-  private told(text: string): void {
-    let m: any;
-    try { m = JSON.parse(text); } catch { return; }
+  private told(m: any): void {
     if (m.type === "init") this.open(`video/mp4; codecs="${m.codec}"`);
     // Nothing to show until the camera sends another codec; the server then says init.
     if (m.type === "unsupported") { this.release(); this.hooks.onGone?.("unsupported"); }
@@ -85,8 +55,7 @@ export class Player {
   private open(type: string): void {
     this.release();
     if (!MediaSource.isTypeSupported(type)) {
-      this.socket?.close(1000);
-      this.socket = null;
+      this.link?.stop();
       this.hooks.onGone?.("unsupported");
       return;
     }
@@ -132,11 +101,11 @@ export class Player {
       const lastStart = b.buffered.start(b.buffered.length - 1);
       if (this.mode === "tile") {
         const newest = Math.max(lastStart, end - 0.02);
-        if (Math.abs(v.currentTime - newest) > 0.01) { v.currentTime = newest; this.hooks.onFrame?.(Date.now()); }
+        if (Math.abs(v.currentTime - newest) > 0.01) { v.currentTime = newest; this.seen(); }
       } else {
         if (v.currentTime < lastStart || end - v.currentTime > 2) v.currentTime = Math.max(lastStart, end - 0.3);
         if (v.paused) v.play().catch(() => {});
-        this.hooks.onFrame?.(Date.now());
+        this.seen();
       }
       if (!this.queue.length && end - start > 2 * KEEP[this.mode]) {
         b.remove(0, end - KEEP[this.mode]);
@@ -146,13 +115,17 @@ export class Player {
     this.pump();
   }
 
+  /** A frame has come; the first counts when it is on the screen. */
+  private seen(): void {
+    const told = () => { this.painted = true; if (!this.stopped) this.hooks.onFrame?.(performance.timeOrigin + performance.now()); };
+    if (this.painted || !("requestVideoFrameCallback" in this.video)) told();
+    else this.video.requestVideoFrameCallback(told);
+  }
+
   private broken(media: MediaSource | null): void {
     if (this.media !== media) return;
     this.release();
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close(1000);
-    this.again();
+    if (!this.stopped) this.link?.restart();
   }
 
   private release(): void {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"vonglau/dashboard/web"
+)
+
+//go:embed picture.mjs
+var pictureScript []byte
+
+// How often a first picture is waited for, and how long it may take, ms.
+const (
+	pictureTries = 24
+	pictureLimit = 300
+)
+
+// picturePart: the time from a camera's tile being there, and from the click on
+// it, to the first painted frame in headless Chromium, at the demo's cameras. By
+// WebCodecs, which the pages use, and by Media Source, which they fall back to.
+func picturePart(ctx context.Context, r *report) error {
+	if !web.Built() {
+		return errors.New("the pages are not built: npm ci && npm run build")
+	}
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		return errors.New("chromium is missing: apt-get install chromium")
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return errors.New("node is missing: install Node.js 20.19 or newer")
+	}
+	addrs, err := freeAddresses(5)
+	if err != nil {
+		return err
+	}
+	d, err := start(func(dir string) ([]string, error) {
+		return []string{"demo", "-quiet", "-data", filepath.Join(dir, "data"), "-listen", addrs[0], "-mqtt", addrs[1], "-rtsp", addrs[2], "-systems", addrs[3], "-telemetry", addrs[4]}, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer d.end()
+	d.page = addrs[0]
+	if err := d.ready(ctx, 30*time.Second); err != nil {
+		return err
+	}
+	// The days before are handed in meanwhile, which is not what is measured.
+	select {
+	case <-time.After(8 * time.Second):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	home, err := filepath.Abs("node_modules")
+	if err != nil {
+		return err
+	}
+	script := filepath.Join(home, ".bench-picture.mjs") // where its packages are found
+	if err := os.WriteFile(script, pictureScript, 0o600); err != nil {
+		return fmt.Errorf("npm ci first, and start from the program's folder: %w", err)
+	}
+	defer os.Remove(script)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	tries := fmt.Sprint(pictureTries)
+	cmd := exec.CommandContext(ctx, node, script, chromium, "http://"+d.page, "vanhanh", benchPassword, tries, tries)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var seen struct {
+			Path        string
+			Tile, Focus []float64
+		}
+		if json.Unmarshal(lines.Bytes(), &seen) != nil {
+			continue
+		}
+		for kind, ms := range map[string][]float64{"tile": seen.Tile, "focus": seen.Focus} {
+			if len(ms) < 20 {
+				return fmt.Errorf("only %d first pictures of %s by %s", len(ms), kind, seen.Path)
+			}
+			slices.Sort(ms)
+			r.each("picture_first_"+kind+"_"+seen.Path+"_p50_ms", percentile(ms, 50), ms, pictureLimit)
+			r.each("picture_first_"+kind+"_"+seen.Path+"_p95_ms", percentile(ms, 95), ms, pictureLimit)
+		}
+	}
+	return cmd.Wait()
+}

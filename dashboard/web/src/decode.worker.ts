@@ -1,0 +1,147 @@
+// Decodes cameras' access units with WebCodecs and paints them, away from the page's
+// own thread: sockets, decoders and canvases of all pictures of a page are here.
+import { bytesOf, readUnits, UNITS, type Unit } from "./units";
+import { VideoLink, type Gone } from "./video-link";
+
+export type Ask =
+  | { do: "open"; id: number; url: string; mode: "tile" | "full"; canvas: OffscreenCanvas }
+  | { do: "close"; id: number };
+/** frame comes with the first frame and then at most twice a second, at is when it was painted, ms since 1970; unfit when this browser cannot decode it after all. */
+export type Told = { id: number; what: "unfit" } | { id: number; what: "frame"; at: number } | { id: number; what: "gone"; why: Gone };
+
+/** Units that may wait for a decoder; more means that it does not follow, and the next keyframe helps. */
+const QUEUE_MAX = 12;
+const TELL_MS = 500;
+/** A stream whose decoder fails so often is left to the other way of playing. */
+const FAILURES = 3;
+
+const tell = (told: Told): void => postMessage(told);
+
+class Feed {
+  private readonly link: VideoLink;
+  private readonly paper: OffscreenCanvasRenderingContext2D;
+  private decoder: VideoDecoder | null = null;
+  private config: VideoDecoderConfig | null = null;
+  private waitKey = true;
+  private next: VideoFrame | null = null;
+  private asked = false;
+  private toldAt = 0;
+  private failures = 0;
+  private stopped = false;
+
+  constructor(private readonly id: number, url: string, private readonly mode: "tile" | "full", private readonly canvas: OffscreenCanvas) {
+    this.paper = canvas.getContext("2d", { alpha: false })!;
+    this.link = new VideoLink(url, UNITS, {
+      told: (m) => this.told(m),
+      came: (data) => { for (const u of readUnits(data)) this.unit(u); },
+      gone: (why) => this.gone(why),
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.link.stop();
+    this.release();
+  }
+
+  private told(m: any): void {
+    if (m.type === "unsupported") { this.release(); this.config = null; tell({ id: this.id, what: "gone", why: "unsupported" }); }
+    if (m.type !== "init") return;
+    this.failures = 0;
+    // The picture that stands stays until the first of the new format: a change of
+    // stream is no blink.
+    this.config = { codec: m.codec, description: bytesOf(m.description), optimizeForLatency: true };
+    this.open();
+  }
+
+  private open(): void {
+    this.close();
+    this.waitKey = true;
+    if (!this.config) return;
+    const decoder = new VideoDecoder({
+      output: (frame) => { if (this.decoder === decoder) this.show(frame); else frame.close(); },
+      error: () => { if (this.decoder === decoder) this.failed(); },
+    });
+    this.decoder = decoder;
+    try { decoder.configure(this.config); } catch { this.failed(); }
+  }
+
+  private failed(): void {
+    if (this.stopped) return;
+    if (++this.failures >= FAILURES) { this.stop(); tell({ id: this.id, what: "unfit" }); return; }
+    this.open();
+  }
+
+  private unit(u: Unit): void {
+    const d = this.decoder;
+    if (!d || d.state !== "configured") return;
+    if (this.waitKey && !u.key) return;
+    if (d.decodeQueueSize >= (this.mode === "tile" ? 2 : QUEUE_MAX)) {
+      // Behind: what waits is given up, and the next keyframe is where it goes on.
+      if (!u.key) { this.waitKey = true; return; }
+      try { d.reset(); d.configure(this.config!); } catch { this.failed(); return; }
+    }
+    this.waitKey = false;
+    try {
+      d.decode(new EncodedVideoChunk({ type: u.key ? "key" : "delta", timestamp: u.timestamp, duration: u.duration, data: u.data }));
+      // A decoder may hold a picture back until another comes: a tile's next one is far.
+      if (this.mode === "tile") d.flush().catch(() => {});
+    } catch { this.failed(); }
+  }
+
+  /** Only the newest frame is painted, when the screen is. */
+  private show(frame: VideoFrame): void {
+    this.next?.close();
+    this.next = frame;
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(() => this.paint());
+  }
+
+  private paint(): void {
+    this.asked = false;
+    const frame = this.next;
+    this.next = null;
+    if (!frame) return;
+    if (this.canvas.width !== frame.displayWidth || this.canvas.height !== frame.displayHeight) {
+      this.canvas.width = frame.displayWidth;
+      this.canvas.height = frame.displayHeight;
+    }
+    this.paper.drawImage(frame, 0, 0);
+    frame.close();
+    this.failures = 0;
+    // The page may be busy when it hears of it: it is told when it was.
+    const at = performance.timeOrigin + performance.now();
+    if (at - this.toldAt >= TELL_MS) { this.toldAt = at; tell({ id: this.id, what: "frame", at }); }
+  }
+
+  private gone(why: Gone): void {
+    this.release();
+    tell({ id: this.id, what: "gone", why });
+  }
+
+  private close(): void {
+    const d = this.decoder;
+    this.decoder = null;
+    if (d && d.state !== "closed") d.close();
+  }
+
+  private release(): void {
+    this.close();
+    this.next?.close();
+    this.next = null;
+    this.paper.clearRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+}
+
+const feeds = new Map<number, Feed>();
+
+onmessage = (e: MessageEvent<Ask>) => {
+  const ask = e.data;
+  if (ask.do === "open") {
+    feeds.set(ask.id, new Feed(ask.id, ask.url, ask.mode, ask.canvas));
+  } else {
+    feeds.get(ask.id)?.stop();
+    feeds.delete(ask.id);
+  }
+};
