@@ -167,7 +167,7 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 			}
 		}
 	}()
-	if err := s.sendVideo(ctx, conn, viewer, r); err != nil && ctx.Err() == nil {
+	if err := s.sendVideo(ctx, conn, viewer, id, r); err != nil && ctx.Err() == nil {
 		sayClose(conn, websocket.CloseTryAgainLater, err.Error())
 	}
 	conn.Close()
@@ -178,7 +178,7 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 // recheck is how often a video asks whether its viewer may still look.
 const recheck = 5 * time.Second
 
-func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer, r *http.Request) error {
+func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer, id string, r *http.Request) error {
 	checked := time.Now()
 	for {
 		msg, err := viewer.Next(ctx)
@@ -187,8 +187,13 @@ func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *vi
 		}
 		if now := time.Now(); now.Sub(checked) > recheck {
 			checked = now
-			if _, ok := s.principal(r, now); !ok {
+			p, ok := s.principal(r, now)
+			if !ok {
 				sayClose(conn, hub.CloseSignIn, "the session or the wall was revoked")
+				return nil
+			}
+			if predicate, err := s.predicate(p.Scope); err != nil || !predicate.Camera(id) {
+				sayClose(conn, hub.CloseNoScope, "the camera is no longer within your scope")
 				return nil
 			}
 		}
