@@ -18,6 +18,8 @@ type stationView struct {
 	State    string               `json:"state"` // fresh, stale or silent (never heard)
 	Severity alarm.Severity       `json:"severity"`
 	River    string               `json:"river,omitempty"`
+	Flow     int                  `json:"flow,omitempty"`      // order along the river, from its spring
+	TravelMS int64                `json:"travel_ms,omitempty"` // of water, from the river's first gauge
 	Levels   map[string][]float64 `json:"levels,omitempty"`
 	Values   map[string]valueView `json:"values"`
 }
@@ -91,7 +93,7 @@ func (f *feed) severities() map[string]alarm.Severity {
 // station is one sensor with the metrics that the predicate's domains admit.
 func (f *feed) station(st *metrics.Station, p metrics.Predicate, severity alarm.Severity) stationView {
 	now := f.now()
-	v := stationView{Name: st.Name, Unit: st.Unit, Lat: st.Lat, Lon: st.Lon, River: st.River, Levels: st.Levels,
+	v := stationView{Name: st.Name, Unit: st.Unit, Lat: st.Lat, Lon: st.Lon, River: st.River, Flow: st.Flow, TravelMS: st.Travel.Milliseconds(), Levels: st.Levels,
 		State: stationSilent, Severity: severity, Values: map[string]valueView{}}
 	for _, id := range st.Metrics {
 		m, ok := f.s.opts.Catalogue().Metric(id)

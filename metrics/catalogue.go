@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Source is the catalogue as it is written: the lists that a province fills in.
@@ -207,8 +208,17 @@ func (c *Catalogue) checkStation(s *Station, fault func(field, format string, ar
 			fault("levels", "the levels of %q must rise", m)
 		}
 	}
+	switch {
+	case s.Travel < 0 || s.Travel > longestTravel:
+		fault("travel", "%v is not between 0 and %v", s.Travel, longestTravel)
+	case s.Travel > 0 && (s.River == "" || s.Flow == 0):
+		fault("travel", "a time of travel needs river and flow")
+	}
 	checkPlace(s.Lat, s.Lon, fault)
 }
+
+// longestTravel bounds what water can take from a river's first gauge.
+const longestTravel = 30 * 24 * time.Hour
 
 func checkPlace(lat, lon float64, fault func(field, format string, args ...any)) {
 	if lat < -90 || lat > 90 {

@@ -1,6 +1,9 @@
 package metrics
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Station is where readings come from: a sensor post, or, under the ids that
 // UnitStation and CameraStation make, a unit that reports figures and a camera
@@ -15,6 +18,10 @@ type Station struct {
 	Levels  map[string][]float64 `yaml:"levels" json:"levels,omitempty"` // thresholds of a metric, rising: báo động I, II, III
 	River   string               `yaml:"river" json:"river,omitempty"`
 	Flow    int                  `yaml:"flow" json:"flow,omitempty"` // order along the river, from its spring
+	// Travel is how long water takes from the river's first gauge to here, as a rule
+	// of thumb for a flood; 0: not known (or the first gauge). The difference of two
+	// gauges is what a place downstream has.
+	Travel time.Duration `yaml:"travel" json:"travel,omitempty"`
 }
 
 const (

@@ -14,6 +14,7 @@ var fields = map[string]string{
 	"rain": "mua", "water_level": "muc_nuoc", "wind_speed": "gio.toc_do",
 	"air_temperature": "khi_hau.nhiet_do", "humidity": "khi_hau.do_am", "soil_moisture": "dat.do_am",
 	"pm25": "bui.pm25", "pm10": "bui.pm10", "fire_alarm": "bao_chay",
+	"reservoir_storage": "ho.tich", "reservoir_inflow": "ho.den", "reservoir_outflow": "ho.xa",
 }
 
 // payload is one message of a station: all its metrics at one moment. stamped is

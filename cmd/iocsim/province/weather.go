@@ -201,6 +201,18 @@ func (w *world) value(s *metrics.Station, metric string, t time.Time, step time.
 			pm = pm*1.6 + 4
 		}
 		return round(pm, 1)
+	case "reservoir_storage":
+		// As if the lake were full at its first level and empty twelve metres below.
+		full := 58.0
+		if levels := s.Levels["water_level"]; len(levels) > 0 {
+			full = levels[0]
+		}
+		return round(max(0, min(125, 100*(1-(full-w.level(s, t))/12))), 1)
+	case "reservoir_inflow":
+		return round(max(10, 210+90*own+70*slow+6*fast+900*w.storm(s, t)), 0)
+	case "reservoir_outflow": // follows what came three hours ago, more evenly
+		before := wander(w.seed, s.ID+"reservoir_inflow", t.Add(-3*time.Hour), 3*time.Hour)
+		return round(max(10, 215+90*own+40*before+2*fast), 0)
 	case "fire_alarm":
 		if w.tale.burning(s.ID, t) {
 			return 1

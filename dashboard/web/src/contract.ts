@@ -25,7 +25,8 @@ export interface Value {
 export interface StationState {
   name: Text; unit: string; lat: number; lon: number;
   state: "fresh" | "stale" | "silent"; severity: Severity;
-  river?: string; levels?: Record<string, number[]>; values: Record<string, Value>;
+  /** flow orders a river's gauges from its spring; travel_ms is what water takes from the first of them. */
+  river?: string; flow?: number; travel_ms?: number; levels?: Record<string, number[]>; values: Record<string, Value>;
 }
 
 export type CameraHealth = "live" | "degraded" | "frozen" | "dark" | "offline" | "maintenance" | "unauthorised";

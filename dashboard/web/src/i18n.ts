@@ -128,6 +128,7 @@ const words = {
   wholeScope: ["Toàn phạm vi", "Whole scope"],
   sensors: ["Cảm biến", "Sensors"],
   upstream: ["Thượng nguồn", "Upstream"],
+  waterAbove: ["Hồ, thượng nguồn", "Reservoirs, upstream"], reservoir: ["Hồ chứa", "Reservoir"], reachesIn: ["về đến đây sau khoảng", "reaches here in about"], reachesThere: ["đến đó sau khoảng", "reaches there in about"], noUpstream: ["Không có trạm thượng nguồn trong phạm vi được xem", "No upstream gauge within the scope"], fills: ["đang tích", "filling"], empties: ["đang xả nhiều hơn đến", "releasing more than comes"],
   noSensors: ["Không có cảm biến ở đây", "No sensors here"],
   noCameras: ["Không có camera", "No cameras"],
   value: ["Giá trị", "Value"],

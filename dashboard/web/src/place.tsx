@@ -7,6 +7,7 @@ import { lang, say, t } from "./i18n";
 import { Age } from "./pieces";
 import { isStale, LevelBar, levelWords, Measured, measureName } from "./sensors";
 import { Mark } from "./severity";
+import { WaterAbove } from "./water";
 
 const WINDOWS = ["1h", "3h", "6h", "24h", "72h"];
 const NEAR_KM = 25, RAINS = 4, LEVELS = 4, ROWS = 40;
@@ -78,6 +79,8 @@ export function PlaceCard({ kpis, units, unit, stations, about, onUnit }: { kpis
           );
         })}
       </ul>
+
+      <WaterAbove stations={stations} units={units} unit={unit} centre={centre} />
 
       <details open={here.length <= 6}>
         <summary>{t("sensors")} ({here.length})</summary>

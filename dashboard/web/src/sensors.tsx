@@ -21,6 +21,9 @@ export const MEASURE: Record<string, { symbol: string; decimals: number; name: [
   soil_moisture: { symbol: "%", decimals: 0, name: ["Ẩm đất", "Soil moisture"] },
   pm25: { symbol: "µg/m³", decimals: 0, name: ["PM2.5", "PM2.5"] },
   pm10: { symbol: "µg/m³", decimals: 0, name: ["PM10", "PM10"] },
+  reservoir_storage: { symbol: "%", decimals: 1, name: ["Tích nước hồ", "Storage"] },
+  reservoir_inflow: { symbol: "m³/s", decimals: 0, name: ["Nước đến hồ", "Inflow"] },
+  reservoir_outflow: { symbol: "m³/s", decimals: 0, name: ["Nước xả", "Outflow"] },
   fire_alarm: { symbol: "", decimals: 0, name: ["Báo cháy", "Fire alarm"] },
 };
 export const measureName = (metric: string) => MEASURE[metric]?.name[lang.value === "vi" ? 0 : 1] ?? metric;
