@@ -3,7 +3,7 @@ SHELL := /bin/bash
 GO    ?= go
 PART  ?= all
 IOC   := bin/ioc
-APT   := mosquitto mosquitto-clients ffmpeg chromium gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-tools \
+APT   := mosquitto mosquitto-clients ffmpeg vlc-bin vlc-plugin-base chromium gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-tools \
          gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-x
 
 .PHONY: help demo build web test unit race fmt lint check tidy-check fuzz bench chaos soak tools cover clean
@@ -75,8 +75,9 @@ bench: web ## figures with both sides in one run; PART=streams|ingest|store|hub|
 chaos: web ## kill everything at random under load, then count by identity
 	@$(GO) run ./cmd/chaos $(ARGS)
 
-soak: ## 10,000 connections of a flapping camera leave nothing behind
+soak: ## 10,000 connections of a flapping camera leave nothing behind; half an hour of ordinary clips without a false state
 	$(GO) test ./streams/rtsp -count 1 -timeout 60m -run Churn -args -churn 10000
+	$(GO) test ./streams/rtsp -count 1 -timeout 60m -v -run OrdinaryClips -args -ordinary 30m
 
 cover: web ## test coverage by package
 	$(GO) test -cover ./...

@@ -24,13 +24,16 @@ const (
 	ReasonClosed       Reason = "closed"        // the camera closed the connection
 	ReasonProtocol     Reason = "protocol"      // an answer that makes no sense
 	ReasonOversize     Reason = "oversize"      // a picture larger than the bound
+	ReasonCodec        Reason = "codec"         // the video is of another codec than the session says
+	ReasonCertificate  Reason = "certificate"   // rtsps: the camera's certificate is not trusted
 	ReasonConfig       Reason = "configuration" // the address or the transport is wrong
 )
 
 // Reasons are all reasons, for labels and tests.
 var Reasons = []Reason{
 	ReasonUnauthorised, ReasonNotFound, ReasonNoVideo, ReasonNotRTSP, ReasonRefused, ReasonUnreachable,
-	ReasonTimeout, ReasonSilent, ReasonBusy, ReasonClosed, ReasonProtocol, ReasonOversize, ReasonConfig,
+	ReasonTimeout, ReasonSilent, ReasonBusy, ReasonClosed, ReasonProtocol, ReasonOversize, ReasonCodec, ReasonCertificate,
+	ReasonConfig,
 }
 
 var reasonTexts = map[Reason]metrics.Text{
@@ -46,6 +49,8 @@ var reasonTexts = map[Reason]metrics.Text{
 	ReasonClosed:       {Vi: "Camera đóng kết nối", En: "The camera closed the connection"},
 	ReasonProtocol:     {Vi: "Camera trả lời sai giao thức", En: "The camera's answer breaks the protocol"},
 	ReasonOversize:     {Vi: "Khung hình lớn quá mức cho phép", En: "A picture is larger than allowed"},
+	ReasonCodec:        {Vi: "Luồng hình đổi sang chuẩn nén khác với khi kết nối", En: "The video changed to another codec than the session was set up for"},
+	ReasonCertificate:  {Vi: "Chứng chỉ của camera không được tin cậy", En: "The camera's certificate is not trusted"},
 	ReasonConfig:       {Vi: "Địa chỉ hoặc kiểu truyền của camera cấu hình sai", En: "The camera's address or transport is configured wrongly"},
 }
 

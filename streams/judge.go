@@ -132,6 +132,7 @@ func (j *Judge) Unit(u AccessUnit) {
 		j.session = now
 		j.clock++
 		j.learnedAt = now
+		u.Lost = 0 // what was sent meanwhile was told as offline
 	} else if step := u.PTS - j.lastPTS; step < -90000 || step > 10*90000 {
 		j.clock++ // a new run of RTP time: nothing can be compared across it
 	}

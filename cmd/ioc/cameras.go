@@ -68,7 +68,11 @@ func (a *app) startCameras(context.Context) error {
 		format = func(id string, f streams.Format) { a.video.Format(id, f); c.decoder.Format(id, f) }
 		unit = func(id string, u streams.AccessUnit) { a.video.Unit(id, u); c.decoder.Unit(id, u) }
 	}
-	client := rtsp.New(rtsp.Config{Registerer: a.reg})
+	trust, err := rtsp.Trust(a.cfg.Cameras.CAFile)
+	if err != nil {
+		return err
+	}
+	client := rtsp.New(rtsp.Config{Registerer: a.reg, TLS: trust})
 	c.supervisor = streams.NewSupervisor(streams.Config{
 		Attempt:  client.Run,
 		OnStatus: func(s streams.Status) { c.take(s); a.video.State(s) },

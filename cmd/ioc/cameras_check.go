@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"vonglau/metrics"
 	"vonglau/streams"
+	"vonglau/streams/onvif"
 	"vonglau/streams/rtsp"
 )
 
@@ -19,16 +21,29 @@ const tryFor = 15 * time.Second
 
 // tryCameras tries every camera as the centre would and prints a table. It says
 // how many show no picture.
-func tryCameras(ctx context.Context, list []metrics.Camera, long time.Duration, out io.Writer) (without int) {
-	var mu sync.Mutex // guards formats
-	formats := map[string]streams.Format{}
+func tryCameras(ctx context.Context, list []metrics.Camera, trust *tls.Config, long time.Duration, out io.Writer) (without int) {
+	var mu sync.Mutex // guards the maps
+	formats, metadata := map[string]streams.Format{}, map[string]string{}
 	supervisor := streams.NewSupervisor(streams.Config{
-		Attempt:  rtsp.New(rtsp.Config{}).Run,
+		Attempt:  rtsp.New(rtsp.Config{TLS: trust}).Run,
 		OnStatus: func(streams.Status) {},
 		OnFormat: func(id string, f streams.Format) {
 			mu.Lock()
 			defer mu.Unlock()
 			formats[id] = f
+		},
+		OnMetadata: func(id string, doc []byte, refusal *metrics.Refusal) {
+			d, err := onvif.Parse(doc)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case refusal != nil:
+				metadata[id] = refusal.Detail
+			case err != nil:
+				metadata[id] = err.Error()
+			default:
+				metadata[id] = fmt.Sprintf("ok: %d pictures, %d events in the newest document", len(d.Frames), len(d.Notices))
+			}
 		},
 	})
 	defer supervisor.Stop()
@@ -38,17 +53,22 @@ func tryCameras(ctx context.Context, list []metrics.Camera, long time.Duration, 
 	case <-ctx.Done():
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "camera\tstate\tcodec\tsize\tpictures/s\tkbit/s\twhy")
+	fmt.Fprintln(table, "camera\tstate\tcodec\tsize\tpictures/s\tkbit/s\tmetadata\twhy")
 	for i := range list {
 		id := list[i].ID
 		s, _ := supervisor.Status(id)
 		mu.Lock()
-		f := formats[id]
+		f, said := formats[id], metadata[id]
 		mu.Unlock()
+		if said == "" {
+			if said = "-"; len(list[i].Analytics) > 0 {
+				said = "silent"
+			}
+		}
 		if f.Codec == "" {
-			fmt.Fprintf(table, "%s\t%s\t-\t-\t-\t-\t%s\n", id, s.State, s.Why.English())
+			fmt.Fprintf(table, "%s\t%s\t-\t-\t-\t-\t%s\t%s\n", id, s.State, said, s.Why.English())
 		} else {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d×%d\t%.1f\t%.0f\t%s\n", id, s.State, f.Codec, f.Width, f.Height, s.FPS, s.Kbps, s.Why.English())
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d×%d\t%.1f\t%.0f\t%s\t%s\n", id, s.State, f.Codec, f.Width, f.Height, s.FPS, s.Kbps, said, s.Why.English())
 		}
 		switch s.State {
 		case streams.Live, streams.Degraded, streams.Maintenance:

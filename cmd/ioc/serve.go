@@ -14,6 +14,7 @@ import (
 
 	"vonglau/cmd/ioc/config"
 	"vonglau/dashboard/access"
+	"vonglau/streams/rtsp"
 )
 
 // flags parses a command's flags.
@@ -61,7 +62,11 @@ func check(ctx context.Context, args []string) error {
 	if !try {
 		return nil
 	}
-	if without := tryCameras(ctx, c.Cameras(), tryFor, os.Stdout); without > 0 {
+	trust, err := rtsp.Trust(cfg.Cameras.CAFile)
+	if err != nil {
+		return err
+	}
+	if without := tryCameras(ctx, c.Cameras(), trust, tryFor, os.Stdout); without > 0 {
 		return fmt.Errorf("%d of %d cameras show no picture", without, len(c.Cameras()))
 	}
 	return nil

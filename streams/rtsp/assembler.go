@@ -43,7 +43,7 @@ type assembler struct {
 var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // push takes the next packet. lost says that packets before it are missing. Its
-// error is errOversize or wraps errPacket.
+// error is errOversize or errForeign, or wraps errPacket.
 func (a *assembler) push(p packet, lost bool) error {
 	if p.stamp != a.stamp {
 		a.finish()
@@ -53,7 +53,7 @@ func (a *assembler) push(p packet, lost bool) error {
 	}
 	a.stamp = p.stamp
 	err := a.payload(p)
-	if errors.Is(err, errOversize) {
+	if errors.Is(err, errOversize) || errors.Is(err, errForeign) {
 		a.drop()
 		return err
 	}
@@ -77,6 +77,14 @@ func (a *assembler) payload(p packet) error {
 			return nil
 		}
 		return fmt.Errorf("%w: %d bytes", errPacket, len(b))
+	}
+	if strange(a.h265, b) {
+		if foreign(a.h265, b) {
+			return errForeign
+		}
+		if !a.h265 {
+			return fmt.Errorf("%w: header %02x", errPacket, b[0])
+		}
 	}
 	var single, aggregate, fragment bool
 	if a.h265 {

@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -63,6 +64,10 @@ func run(t testing.TB, tool string, args ...string) {
 	}
 }
 
+// isH265 tells the units of encodeH265 from those of encode: x265 writes a base
+// layer's second byte, x264's first slices never look like it.
+func isH265(unit [][]byte) bool { return unit[0][0]&0x81 == 0 && unit[0][1] == 1 }
+
 // accessUnits splits an Annex B stream at its delimiters.
 func accessUnits(raw []byte) (units [][][]byte) {
 	for _, nalu := range bytes.Split(raw, []byte{0, 0, 1}) {
@@ -90,8 +95,10 @@ const (
 type server struct {
 	t              testing.TB
 	user, password string
-	announce       bool               // parameter sets in the session description
-	udp            bool               // also over UDP
+	announce       bool // parameter sets in the session description
+	udp            bool // also over UDP
+	h265           bool // what the session describes
+	tls            *tls.Config
 	meta           *description.Media // a metadata track, if any
 	told           uint16             // packets of it
 
@@ -104,7 +111,7 @@ type server struct {
 	rtsp   *gortsplib.Server
 	mu     sync.Mutex // guards stream: the server answers before start is through
 	stream *gortsplib.ServerStream
-	format *format.H264
+	format format.Format
 	media  *description.Media
 	stop   chan struct{}
 	feeder sync.WaitGroup
@@ -129,20 +136,24 @@ func (s *server) start() {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.format = &format.H264{PayloadTyp: 96, PacketizationMode: 1}
+	h264 := &format.H264{PayloadTyp: 96, PacketizationMode: 1}
+	s.format = h264
+	if s.h265 {
+		s.format = &format.H265{PayloadTyp: 96}
+	}
 	if s.announce { // else its parameter sets are in the band only
 		for _, nalu := range (*s.clip.Load())[0] {
 			switch nalu[0] & 0x1f {
 			case 7:
-				s.format.SPS = nalu
+				h264.SPS = nalu
 			case 8:
-				s.format.PPS = nalu
+				h264.PPS = nalu
 			}
 		}
 	}
 	s.media = &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{s.format}}
 	s.rtsp = &gortsplib.Server{
-		Handler: s, RTSPAddress: s.address,
+		Handler: s, RTSPAddress: s.address, TLSConfig: s.tls,
 		Listen: func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			if err == nil {
@@ -212,12 +223,14 @@ func (s *server) shut() {
 }
 
 func (s *server) feed() {
-	encoder, err := s.format.CreateEncoder()
-	if err != nil {
-		s.t.Error(err)
+	h264, err := (&format.H264{PayloadTyp: 96, PacketizationMode: 1}).CreateEncoder()
+	h265, err2 := (&format.H265{PayloadTyp: 96}).CreateEncoder()
+	if err != nil || err2 != nil {
+		s.t.Error(err, err2)
 		return
 	}
 	stream := s.playing()
+	const sequence = 65000 // one count, whichever encoder is at work
 	ticker := time.NewTicker(time.Second / framesPerSecond)
 	defer ticker.Stop()
 	var last [][]byte
@@ -235,7 +248,11 @@ func (s *server) feed() {
 			clip := *s.clip.Load()
 			last = clip[int(frame)%len(clip)]
 		}
-		packets, err := encoder.Encode(last)
+		encode := h264.Encode
+		if isH265(last) {
+			encode = h265.Encode
+		}
+		packets, err := encode(last)
 		if err != nil {
 			s.t.Error(err)
 			return
@@ -246,6 +263,7 @@ func (s *server) feed() {
 				continue
 			}
 			p.Timestamp = frame * 90000 / framesPerSecond
+			p.SequenceNumber, p.SSRC = sequence+uint16(sent), 9
 			_ = stream.WritePacketRTP(s.media, p)
 		}
 	}
@@ -274,4 +292,35 @@ func (s *server) camera() metrics.Camera {
 	return metrics.Camera{
 		ID: "cam-01", URL: "rtsp://" + s.address + "/live", Username: s.user, Password: s.password,
 	}
+}
+
+// encodeH265 is encode for H.265.
+func encodeH265(t testing.TB, source string, seconds string) [][][]byte {
+	t.Helper()
+	clips.Lock()
+	defer clips.Unlock()
+	key := "h265 " + source + seconds
+	if clip, ok := clips.made[key]; ok {
+		return clip
+	}
+	file := filepath.Join(t.TempDir(), "clip.h265")
+	run(t, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", seconds, "-c:v", "libx265", "-preset", "ultrafast",
+		"-pix_fmt", "yuv420p", "-x265-params", "log-level=error:aud=1:repeat-headers=1:keyint=10:min-keyint=10:scenecut=0:bframes=0:pools=1:frame-threads=1", "-f", "hevc", file)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clip [][][]byte
+	for _, nalu := range bytes.Split(raw, []byte{0, 0, 1}) {
+		if nalu = bytes.TrimRight(nalu, "\x00"); len(nalu) == 0 {
+			continue
+		}
+		if nalu[0]>>1 == 35 {
+			clip = append(clip, nil)
+			continue
+		}
+		clip[len(clip)-1] = append(clip[len(clip)-1], nalu)
+	}
+	clips.made[key] = clip
+	return clip
 }

@@ -157,6 +157,10 @@ func (s *session) run(ctx context.Context, camera metrics.Camera) *streams.Failu
 	failure = s.watch(playing)
 	if w := s.wire.Load(); w != nil {
 		w.farewell()
+		// The library's own end waits for its writer, and that, in a handshake of TLS
+		// that nobody answers, for ever.
+		hard := time.AfterFunc(2*farewellTime, func() { _ = w.Conn.Close() })
+		defer hard.Stop()
 	}
 	client.Close()
 	<-closed

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -47,6 +48,8 @@ func classify(err error) *streams.Failure {
 			return fail(streams.ReasonUnauthorised, detail)
 		case base.StatusNotFound, base.StatusGone:
 			return fail(streams.ReasonNotFound, detail)
+		case base.StatusUnsupportedTransport:
+			return fail(streams.ReasonConfig, detail+": the camera does not send over this transport")
 		case base.StatusNotEnoughBandwidth, base.StatusServiceUnavailable:
 			return fail(streams.ReasonBusy, detail)
 		}
@@ -63,6 +66,9 @@ func classify(err error) *streams.Failure {
 	}
 	if errors.As(err, new(liberrors.ErrClientTCPTimeout)) || errors.As(err, new(liberrors.ErrClientUDPTimeout)) {
 		return fail(streams.ReasonSilent, "")
+	}
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fail(streams.ReasonCertificate, untrusted.Err.Error())
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return fail(streams.ReasonUnreachable, "no such host")

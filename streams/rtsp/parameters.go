@@ -12,6 +12,10 @@ import (
 // sideAtMost is the largest width or height that is believed, in pixels.
 const sideAtMost = 16384
 
+// setAtMost is the largest parameter set that is believed, in bytes: what is larger
+// is a picture that was taken for one.
+const setAtMost = 4 << 10
+
 // parameters follows a stream's format: parameter sets from the session
 // description, replaced by those in the band. Parameter sets that do not parse
 // are ignored.
@@ -97,7 +101,7 @@ func (p *parameters) inspect(nalus [][]byte) (key, announce bool) {
 }
 
 func (p *parameters) take(current *[]byte, set []byte) {
-	if len(set) > 0 && !bytes.Equal(*current, set) {
+	if len(set) > 0 && len(set) <= setAtMost && !bytes.Equal(*current, set) {
 		*current, p.dirty = bytes.Clone(set), true
 	}
 }

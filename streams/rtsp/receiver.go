@@ -128,6 +128,8 @@ func (r *receiver) packet(p packet, now time.Time) {
 	if r.assemble != nil {
 		if err := r.assemble.push(p, lost > 0); errors.Is(err, errOversize) {
 			r.oversize()
+		} else if errors.Is(err, errForeign) {
+			r.session.end(&streams.Failure{Reason: streams.ReasonCodec})
 		} else if err != nil {
 			r.session.telemetry.undecodable.Inc()
 		}

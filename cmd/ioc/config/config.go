@@ -24,6 +24,7 @@ import (
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
 	"vonglau/streams/decode"
+	"vonglau/streams/rtsp"
 )
 
 // HTTP is where the pages and the API listen.
@@ -38,6 +39,11 @@ type Embedded struct {
 	Library    string `yaml:"library"` // path of libchdb.so; empty: looked for
 	MaxMemory  int64  `yaml:"max_memory"`
 	MaxThreads int    `yaml:"max_threads"`
+}
+
+// Cameras is how the cameras of the catalogue are reached.
+type Cameras struct {
+	CAFile string `yaml:"ca_file"` // PEM: who signs the certificates of rtsps cameras; empty: the system's authorities
 }
 
 // Map is an official layer of unit shapes.
@@ -84,6 +90,7 @@ type File struct {
 	Sparkplug  *Sparkplug        `yaml:"sparkplug"`
 	Broker     *broker.Config    `yaml:"broker"` // the broker inside the program; without it none
 	Map        Map               `yaml:"map"`
+	Cameras    Cameras           `yaml:"cameras"`
 	Decode     decode.Config     `yaml:"decode"`
 	Replay     replay.Config     `yaml:"replay"`
 }
@@ -119,7 +126,7 @@ func Load(path string, lookup Lookup) (*Config, []Fault) {
 		return nil, faults
 	}
 	base := filepath.Dir(path)
-	paths := []*string{&file.Data, &file.Catalogue, &file.Map.Units, &file.Replay.Dir, &file.HTTP.CertFile, &file.HTTP.KeyFile}
+	paths := []*string{&file.Data, &file.Catalogue, &file.Map.Units, &file.Replay.Dir, &file.HTTP.CertFile, &file.HTTP.KeyFile, &file.Cameras.CAFile}
 	for i := range file.MQTT {
 		m := &file.MQTT[i]
 		paths = append(paths, &m.CAFile, &m.CertFile, &m.KeyFile)
@@ -198,6 +205,9 @@ func (f *File) validate() (faults []error) {
 		add(f.ClickHouse.Validate())
 	}
 	add(f.Decode.Validate())
+	if _, err := rtsp.Trust(f.Cameras.CAFile); err != nil {
+		add(fmt.Errorf("cameras.ca_file: %w", err))
+	}
 	for i := range f.MQTT {
 		add(f.MQTT[i].Validate())
 	}

@@ -21,6 +21,7 @@ launches = {
     "/h265": source + "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph265pay name=pay0 pt=96 config-interval=-1",
     "/mjpeg": source + "jpegenc ! rtpjpegpay name=pay0 pt=26",
 }
+launches["/bars"] = launches["/h264"].replace("pattern=ball", "pattern=smpte horizontal-speed=3")
 launches["/metadata"] = launches["/h264"] + (
     " appsrc name=pay1 is-live=true format=time do-timestamp=true caps=application/x-rtp,media=application,"
     "encoding-name=VND.ONVIF.METADATA,clock-rate=90000,payload=107"
