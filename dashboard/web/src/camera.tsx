@@ -3,10 +3,11 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { CameraState } from "./contract";
 import { say, t, type Word } from "./i18n";
+import { KeptPicture } from "./kept";
 import { Age } from "./pieces";
 import { cameraSeverity } from "./judge";
 import { Mark } from "./severity";
-import { dead, live, now } from "./store";
+import { dead, live, now, replaying } from "./store";
 import { unitsFit, UnitPlayer, warmUp } from "./decode";
 import { Player, type Hooks, type Mode } from "./video";
 
@@ -24,7 +25,12 @@ const frames = new Map<string, number>();
 /** How many pictures on this page moved of late. */
 export const picturesLive = (): number => [...frames.values()].filter((at) => Date.now() - at < OLD_MS).length;
 
-export function Picture({ id, mode, label, onFrame }: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
+/** What a camera shows: live, or in a replay what was kept. */
+export function Picture(props: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
+  return replaying.value ? <KeptPicture id={props.id} label={props.label} /> : <LivePicture {...props} />;
+}
+
+function LivePicture({ id, mode, label, onFrame }: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
   const screen = useRef<HTMLVideoElement & HTMLCanvasElement>(null);
   const [seen, setSeen] = useState(false), [odd, setOdd] = useState(false), [units, setUnits] = useState(unitsFit);
   const told = useRef(onFrame);
@@ -76,7 +82,7 @@ const standsSince = (c: CameraState): number => (c.state === "frozen" || c.state
 export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraState; onOpen?: (id: string) => void }) {
   const severity = cameraSeverity(camera.state);
   const moving = camera.state === "live" || camera.state === "degraded";
-  const old = !moving || dead.value || (camera.key_at !== null && camera.seen_at !== null && camera.seen_at - camera.key_at > OLD_MS);
+  const old = replaying.value ? !moving : !moving || dead.value || (camera.key_at !== null && camera.seen_at !== null && camera.seen_at - camera.key_at > OLD_MS);
   const name = say(camera.name), word = t(("cam_" + camera.state) as Word);
   const since = standsSince(camera);
   const frame = useRef(0);
@@ -93,7 +99,8 @@ export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraS
       {/* At the top: cameras burn their own name and clock into the bottom line. */}
       <div class="plate">
         <span class="cname">{name}</span>
-        {camera.state === "live" && <PictureAge frame={frame} keyAt={camera.key_at} />}
+        {camera.state === "live" && replaying.value && <span class="age">{t("camThen")}</span>}
+        {camera.state === "live" && !replaying.value && <PictureAge frame={frame} keyAt={camera.key_at} />}
       </div>
       {onOpen && <button type="button" class="cover" aria-label={`${t("openCamera")}: ${name}`} onClick={() => onOpen(id)} />}
     </figure>

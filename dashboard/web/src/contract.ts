@@ -84,6 +84,16 @@ export interface Handover {
   id: string; at: number; scope: string; by: string; to: string; note: string; open: number;
   alarms: { id: string; severity: Severity; text: Text; place: Text; state: AlarmState["state"]; raised_at: number; holder: string }[];
 }
+/** What is kept for replay; times are pairs of from and until. */
+export interface ReplayAnswer {
+  recording: boolean; why: "" | "off" | "starting" | "disk" | "write"; keep_ms: number; now: number; speeds: number[];
+  scopes: { scope: string; name: Text; oldest: number; newest: number; ranges: [number, number][]; gaps: [number, number][] }[];
+}
+/** Where a replay stands. Times are RFC 3339. */
+export interface ReplayClock {
+  type: "replay"; at: string; playing: boolean; speed: number; end: boolean;
+  gap?: { from: string; until: string } | null; skipped?: { from: string; until: string } | null;
+}
 export interface SavedView { id: string; name: string; query: string; at: number }
 export interface UnitInfo { code: string; name: Text; kind: string; parent: string; lat: number; lon: number }
 export interface ScopeInfo { id: string; name: Text; units: string[] }

@@ -6,6 +6,7 @@ import type { AlarmState } from "./contract";
 import { lang, say, t, type Word } from "./i18n";
 import { byUrgency, withoutPlace } from "./judge";
 import { Age, When } from "./pieces";
+import { path } from "./route";
 import { Mark } from "./severity";
 import { chime } from "./sound";
 
@@ -16,6 +17,8 @@ interface Doing { act: Act; failed?: string }
 const focus = (el: HTMLElement | null) => el?.focus();
 
 const SHOWN = 60, CLEARED = 8;
+/** A moment behind the raising, ms, at which every screen had the alarm. */
+const RAISED_MS = 3000;
 
 export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: ReadonlyMap<string, AlarmState>; chosen: string; onChoose: (a: AlarmState) => void; sound: boolean }) {
   const [doing, setDoing] = useState<Record<string, Doing>>({});
@@ -92,6 +95,7 @@ function AlarmCard({ alarm: a, chosen, doing, onAct, onChoose }: { alarm: AlarmS
       <p class="status">
         <strong class={a.state}>{t(a.state)}</strong>{holder && <span>{holder}</span>}
         {a.count > 1 && <span>{a.count} {t("times")}</span>}{a.exercise && <span class="ex">{t("exercise")}</span>}
+        <a class="then" href={`/replay?${new URLSearchParams({ scope: decodeURIComponent(path.value.split("/")[2] ?? ""), at: new Date(a.raised_at + RAISED_MS).toISOString(), alarm: a.id })}`}>{t("replayThen")}</a>
         {busy && <em>{t(doing.act as Word)}: {t("sending")}</em>}
       </p>
       {doing?.failed && <p class="problem" role="alert">{t("notDone")}: {doing.failed}</p>}

@@ -24,13 +24,16 @@ export interface Socket {
 }
 
 export interface Options {
-  url: string;
+  /** A function is asked at each attempt: a replay comes back where it was. */
+  url: string | (() => string);
   open?: (url: string, protocol: string) => Socket;
   /** Called when the link's state changes. */
   onLink?: (state: LinkState) => void;
   /** Called at each heartbeat, with the server's clock minus ours in ms. */
   onHeartbeat?: (offset: number) => void;
   onError?: (topic: string, code: string, detail: string) => void;
+  /** A frame of a kind that is not the live socket's own. */
+  onOther?: (frame: any) => void;
   now?: () => number;
   random?: () => number;
 }
@@ -67,7 +70,7 @@ export class LiveClient {
   readonly counts = { opens: 0, frames: 0, gaps: 0, bad: 0, snapshots: 0, resumes: 0 };
 
   private readonly topics = new Map<string, Topic>();
-  private readonly options: Required<Omit<Options, "url">> & { url: string };
+  private readonly options: Required<Options>;
   private socket: Socket | null = null;
   private heartbeat = DEFAULT_HEARTBEAT_MS;
   private attempts = 0;
@@ -81,7 +84,7 @@ export class LiveClient {
   constructor(options: Options) {
     this.options = {
       open: (url, protocol) => new WebSocket(url, protocol) as unknown as Socket,
-      onLink: () => {}, onHeartbeat: () => {}, onError: () => {}, now: Date.now, random: Math.random, ...options,
+      onLink: () => {}, onHeartbeat: () => {}, onError: () => {}, onOther: () => {}, now: Date.now, random: Math.random, ...options,
     };
   }
 
@@ -126,6 +129,11 @@ export class LiveClient {
     this.connect();
   }
 
+  /** Says something of another protocol on this link; lost when it is down. */
+  command(message: object): void {
+    if (this.greeted) this.send(message);
+  }
+
   /** The sequence held of each topic. */
   sequences(): Record<string, number> {
     const held: Record<string, number> = {};
@@ -140,7 +148,7 @@ export class LiveClient {
     this.counts.opens++;
     let socket: Socket;
     try {
-      socket = this.options.open(this.options.url, PROTOCOL);
+      socket = this.options.open(typeof this.options.url === "string" ? this.options.url : this.options.url(), PROTOCOL);
     } catch {
       this.again();
       return;
@@ -242,7 +250,9 @@ export class LiveClient {
         if (topic) topic.refused = m.code;
         return this.options.onError(m.topic ?? "", m.code ?? "", m.detail ?? "");
       }
-      default: this.counts.bad++; // a newer server may say more: not a reason to leave
+      default:
+        this.counts.bad++; // a newer server may say more: not a reason to leave
+        this.options.onOther(m);
     }
   }
 

@@ -12,6 +12,7 @@ const pages: Record<string, () => Promise<{ default: ComponentType<any> }>> = {
   district: () => import("./district"),
   explore: () => import("./explore"),
   devices: () => import("./devices"),
+  replay: () => import("./replay"),
   pairing: () => import("./pairing"),
 };
 
@@ -31,7 +32,7 @@ function App() {
     else if (who && (name === "" || (name === "district" && !arg))) go(home(name ? "duty" : who.role, who.scope), true);
   }, [who, name]);
   useEffect(() => {
-    if (who && name !== "login") live.start();
+    if (who && name !== "login" && name !== "replay") live.start(); // a replay starts its own
   }, [who, name]);
   useEffect(() => {
     let current = true;

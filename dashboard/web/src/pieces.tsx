@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { moment, clock, span } from "./format";
 import { lang, switchLang, t } from "./i18n";
-import { beat, dead, heard, link, me, now } from "./store";
+import { beat, dead, heard, link, me, now, replaying } from "./store";
 import { api } from "./api";
 import { path } from "./route";
 
@@ -21,6 +21,7 @@ export const Clock = () => <time class="clock">{clock(now.value)}</time>;
 /** The proof that the link is alive: it pulses with each heartbeat and names its own death. */
 export function LiveMark() {
   const state = link.value;
+  if (replaying.value) return <span class="livemark past">{t("replay")}</span>;
   if (state === "live") return <span class="livemark" role="status"><i key={beat.value} class="pulse" aria-hidden="true" />{t("live")}</span>;
   const word = state === "connecting" ? t("connecting") : state === "signin" ? t("signin") : state === "refused" ? t("refused") : t("lost");
   return <span class={`livemark ${state === "connecting" ? "" : "off"}`} role="status"><i class="ring" aria-hidden="true" />{word}</span>;
@@ -49,6 +50,7 @@ export function Desk({ title, children, tools }: { title: string; children: Comp
     ["/wall", t("wall"), true],
     ["/district/" + (who?.scope ?? ""), t("duty"), true],
     ["/explore", t("explore"), true],
+    ["/replay", t("replay"), true],
     ["/devices", t("system"), who?.role === "operator" || who?.role === "duty"],
   ];
   return (

@@ -26,7 +26,33 @@ export const live = new LiveClient({
   onError: (topic, code) => { if (topic) denied.value = { ...denied.value, [topic]: code }; },
 });
 
+/** Where the topics come from: the live socket, or a replay in its place. */
+export const source = signal<LiveClient>(live);
+/** What is shown is of the past: no live picture, no act. */
+export const replaying = computed(() => source.value !== live);
+
+/** Shows a replay instead of what is live, on the whole page; returns the way back. */
+export function replayInstead(client: LiveClient): () => void {
+  live.stop();
+  link.value = client.link;
+  denied.value = {};
+  heard.value = 0;
+  source.value = client;
+  client.start();
+  return () => {
+    client.stop();
+    source.value = live;
+    link.value = "connecting";
+    denied.value = {};
+    live.start();
+  };
+}
+
 function tick(): void {
+  if (replaying.value) { // its frames move the clock
+    setTimeout(tick, 1000);
+    return;
+  }
   now.value = Date.now() + live.offset;
   if (live.heard) heard.value = live.heard + live.offset;
   setTimeout(tick, 1000 - (now.value % 1000) + 5);
@@ -73,16 +99,17 @@ const none: Entries = new Map();
 /** The state of a live topic, followed for as long as the component stands. */
 export function useTopic<T>(topic: string): ReadonlyMap<string, T> {
   const [, again] = useState(0);
-  const held = useRef<{ topic: string; state: Entries }>({ topic: "", state: none });
+  const from = source.value;
+  const held = useRef<{ topic: string; from: LiveClient; state: Entries }>({ topic: "", from, state: none });
   useEffect(() => {
     const render = () => again((n) => n + 1);
-    const leave = live.subscribe(topic, (state) => {
-      held.current = { topic, state };
+    const leave = from.subscribe(topic, (state) => {
+      held.current = { topic, from, state };
       schedule(render);
     });
     return () => { leave(); dirty.delete(render); };
-  }, [topic]);
-  return (held.current.topic === topic ? held.current.state : none) as ReadonlyMap<string, T>;
+  }, [topic, from]);
+  return (held.current.topic === topic && held.current.from === from ? held.current.state : none) as ReadonlyMap<string, T>;
 }
 
 /** An answer of the API, fetched once per key and again after failures. */

@@ -11,10 +11,10 @@ import { byUrgency, withoutPlace } from "./judge";
 import { gridOf, held, lightAt, places, turnAt } from "./layout";
 import { Age, Clock, LiveMark, LostBand } from "./pieces";
 import { reporting } from "./report";
-import { go, query } from "./route";
+import { go, path, query } from "./route";
 import { SceneView, type Shown } from "./scenes";
 import { Mark } from "./severity";
-import { dead, denied, live, link, me, now, useFetched, useTopic, whoAmI } from "./store";
+import { dead, denied, live, link, me, now, replaying, useFetched, useTopic, whoAmI } from "./store";
 import { keepAwake, watchMemory } from "./watchdog";
 import "./wall.css";
 
@@ -37,6 +37,12 @@ function useSize(): [number, number] {
 }
 
 export default function Wall() {
+  return <WallView />;
+}
+
+/** The wall, live or, given the size of the place it has, as a replay's. */
+export function WallView({ size }: { size?: [number, number] }) {
+  const past = replaying.value;
   const scope = query.value.get("scope") || me.value?.scope || "15";
   const overview = useTopic<unknown>("overview/" + scope);
   const stations = useTopic<StationState>("stations/" + scope);
@@ -45,17 +51,23 @@ export default function Wall() {
   const alarms = useTopic<AlarmState>("alarms/" + scope);
   const [turn, setTurn] = useState(0);
   const [shift, setShift] = useState(0);
-  const [width, height] = useSize();
+  const whole = useSize(), [width, height] = size ?? whole;
 
   const layouts = useFetched<Layout[]>("layouts", async (signal) => (await api<{ layouts: Layout[] }>("GET", "layouts", undefined, signal)).layouts);
   const asked = query.value.get("layout") || me.value?.layout;
-  const layout = layouts?.find((l) => l.id === asked) ?? layouts?.[0] ?? PLAIN;
+  const given = layouts?.find((l) => l.id === asked) ?? layouts?.[0] ?? PLAIN;
+  // Rankings are asked of the database as it is now: they are no part of a recording.
+  const layout = useMemo(() => {
+    const scenes = past ? given.scenes.filter((s) => s.kind !== "ranking") : given.scenes;
+    return { ...given, scenes: scenes.length ? scenes : PLAIN.scenes };
+  }, [given, past]);
   const pinned = query.value.get("scene");
   // A wall goes through its scenes; somebody at a desk who looks at it decides.
-  const rotating = !!asked && !pinned;
+  const rotating = !!asked && !pinned && !past;
 
   useEffect(() => {
     const turning = setInterval(() => setTurn((n) => n + 1), TURN_MS);
+    if (past) return () => clearInterval(turning);
     // Burn-in care: the whole picture moves by a pixel or two every few minutes.
     const shifting = setInterval(() => setShift((n) => (n + 1) % 8), 240_000);
     const unwatch = watchMemory(), sleep = keepAwake();
@@ -64,7 +76,7 @@ export default function Wall() {
   // A wall that was revoked asks to be paired again; while nobody answers who it is,
   // it keeps its last picture, greyed, and keeps trying: nobody is there at night.
   useEffect(() => {
-    if (link.value !== "signin") return;
+    if (link.value !== "signin" || past) return;
     void whoAmI();
     const again = setInterval(() => live.reconnect(), 60_000);
     return () => clearInterval(again);
@@ -92,11 +104,11 @@ export default function Wall() {
   const titled = shown.length > 1;
   const report = useRef({ layout: "", scene: "" });
   report.current = { layout: layout.id, scene: shown.map((s) => s.id).join(",").slice(0, 100) };
-  useEffect(() => reporting(() => report.current), []);
+  useEffect(() => (past ? undefined : reporting(() => report.current)), []);
 
-  const light = held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
+  const light = past || held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
   const [dx, dy] = [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2], [-1, 1], [-2, 0], [-1, -1]][shift]!;
-  const style = { transform: `translate(${dx}px, ${dy}px)`, ...(phone ? {} : { "--u": `${grid.unit}px` }) } as Record<string, string>;
+  const style = { ...(past ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }) } as Record<string, string>;
   const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact };
 
   return (
@@ -114,6 +126,7 @@ export default function Wall() {
         {!titled && !dead.value && layout.scenes.length > 1 && !phone && (rotating
           ? <p class="scenename">{say(shown[0]!.name)} <span aria-hidden="true">{layout.scenes.map((s) => <i key={s.id} class={s === shown[0] ? "on" : ""} />)}</span></p>
           : me.value?.role !== "wall" && <ScenePicker scenes={layout.scenes} at={scenes[0]!.id} />)}
+        {!past && me.value?.role !== "wall" && !phone && <a class="langswitch button" href={"/replay?scope=" + encodeURIComponent(scope)}>{t("replay")}</a>}
         <button type="button" class="langswitch" lang={lang.value === "vi" ? "en" : "vi"} onClick={switchLang}>{lang.value === "vi" ? "EN" : "VI"}<span class="vh"> {t("otherLang")}</span></button>
         <span class="wdate">{day(now.value)}</span>
         <Clock />
@@ -173,7 +186,7 @@ function ScenePicker({ scenes, at }: { scenes: readonly Scene[]; at: string }) {
     <select class="scenepick" aria-label={t("scene")} value={at} onChange={(e) => {
       const next = new URLSearchParams(query.value);
       next.set("scene", e.currentTarget.value);
-      go("/wall?" + next, true);
+      go(path.value + "?" + next, true);
     }}>
       {scenes.map((s) => <option key={s.id} value={s.id}>{say(s.name)}</option>)}
     </select>
