@@ -38,7 +38,7 @@ export function Chart({ at, lines, step, decimals, target, symbol }: { at: numbe
     const plot = new uPlot({
       width: el.clientWidth, height: Math.max(260, Math.min(520, innerHeight * 0.46)),
       tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Asia/Ho_Chi_Minh"),
-      padding: [null, fixed ? null : 44, null, null], // the last period's name is wider than what it stands under
+      padding: [null, fixed ? null : 62, null, null], // the last period's name is wider than what it stands under
       series, cursor: { drag: { x: true, y: false } }, legend: { live: true },
       axes: [
         fixed

@@ -23,14 +23,14 @@ export function Table({ at, told, step, decimals, symbol, compare, published, pr
       <div class="scroll" tabIndex={0} aria-label={t("table")}>
         <table>
           <thead>
-            <tr><th>{t("time")}</th>{told.map((s) => <th class="n" key={s.key} colSpan={(compare ? 3 : 1) + (published ? 3 : 1)}>{s.name}</th>)}</tr>
-            {(compare || published) && <tr class="under"><th />{told.map((s) => [
+            <tr><th>{t("time")}</th>{told.map((s) => <th class="n" key={s.key} colSpan={2 + (compare ? 2 : 0) + (published ? 2 : 0)}>{s.name}</th>)}</tr>
+            <tr class="under"><th />{told.map((s) => [
               published && <th class="n" key={s.key + "p"}>{t("published")}</th>,
               <th class="n" key={s.key + "v"}>{published ? t("knownNow") : t("value")}</th>,
               published && <th class="n" key={s.key + "d"}>{t("difference")}</th>,
               compare && [<th class="n" key={s.key + "b"}>{t(compare === "previous" ? "comparePeriod" : compare === "year" ? "compareYear" : "target")}</th>, <th class="n" key={s.key + "c"}>{t("change")}</th>],
               <th class="n" key={s.key + "n"}>{published ? t("coverage") : t("readings")}</th>,
-            ])}</tr>}
+            ])}</tr>
           </thead>
           <tbody>
             {at.slice(-ROWS).reverse().map((ms) => (
