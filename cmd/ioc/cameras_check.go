@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -78,4 +79,28 @@ func tryCameras(ctx context.Context, list []metrics.Camera, trust *tls.Config, l
 	}
 	_ = table.Flush()
 	return without
+}
+
+// searchFor is how long devices are given to answer; they wait up to half a second.
+const searchFor = 4 * time.Second
+
+// discover prints the ONVIF devices that answer. Their RTSP addresses are asked of
+// the devices themselves, with their passwords: that stays with whoever has them.
+func discover(ctx context.Context, to netip.AddrPort, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, searchFor)
+	defer cancel()
+	found, err := onvif.Discover(ctx, to)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "device service\tname\thardware")
+	for _, f := range found {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Address, f.Name, f.Hardware)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%d devices; those behind a router do not hear the question\n", len(found))
+	return err
 }

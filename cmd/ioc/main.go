@@ -21,6 +21,7 @@ const usage = `ioc: an operations centre for a province
   ioc serve -config FILE    run a centre
   ioc check -config FILE    name every fault of a configuration, file:line: message;
                             with -cameras try every camera and print a table
+  ioc check -discover       the ONVIF devices that answer in this network
   ioc cameras import -config FILE list.csv
                             a list of cameras as lines for cameras.yaml
   ioc journal inspect|verify|replay -config FILE [-from TIME]

@@ -14,6 +14,7 @@ import (
 
 	"vonglau/cmd/ioc/config"
 	"vonglau/dashboard/access"
+	"vonglau/streams/onvif"
 	"vonglau/streams/rtsp"
 )
 
@@ -49,8 +50,12 @@ func load(name string, args []string) (*config.Config, error) {
 }
 
 // check names every fault of a configuration and, asked with -cameras, tries every
-// camera.
+// camera; with -discover it only lists the ONVIF devices of this network.
 func check(ctx context.Context, args []string) error {
+	args, search := wants(args, "discover")
+	if search {
+		return discover(ctx, onvif.Everyone, os.Stdout)
+	}
 	args, try := wants(args, "cameras")
 	cfg, err := load("check", args)
 	if err != nil {
