@@ -11,7 +11,7 @@ import { now } from "./store";
 import { nearest } from "./timeline";
 
 /** Pictures are kept from a minute before an alarm to two minutes after; asked about at most so many of them. */
-const AROUND_MS = 180_000, ALARMS = 6, WIDTH = 640, STEP_MS = 1000;
+const AROUND_MS = 180_000, ALARMS = 24, WIDTH = 640, STEP_MS = 1000;
 
 /** The scope's alarms, as the page that replays knows them. */
 export const known = signal<readonly AlarmState[]>([]);
