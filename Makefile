@@ -75,7 +75,8 @@ bench: web ## figures with both sides in one run; PART=streams|ingest|store|hub|
 chaos: web ## kill everything at random under load, then count by identity
 	@$(GO) run ./cmd/chaos $(ARGS)
 
-soak: ## 10,000 connections of a flapping camera leave nothing behind; half an hour of ordinary clips without a false state
+soak: web ## half an hour: a wall's heap, a flapping camera, ordinary clips without a false state
+	@$(GO) run ./cmd/bench soak
 	$(GO) test ./streams/rtsp -count 1 -timeout 60m -run Churn -args -churn 10000
 	$(GO) test ./streams/rtsp -count 1 -timeout 60m -v -run OrdinaryClips -args -ordinary 30m
 

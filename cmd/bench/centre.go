@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -143,33 +144,38 @@ func centreStation(i int) string { return fmt.Sprintf("B-%03d", i+1) }
 
 // startCentre runs `ioc serve` with the broker inside.
 func startCentre(ctx context.Context) (*run, error) {
+	var stations strings.Builder
+	for i := range centreStations {
+		measures := "metrics: [rain]"
+		if i == 0 { // a gauge with levels has a lasting place on the wall
+			measures = "metrics: [water_level], levels: {water_level: [90000000, 95000000, 99000000]}"
+		}
+		fmt.Fprintf(&stations, "- {id: %s, name: {vi: \"Trạm %d\"}, unit: \"9%04d\", lat: 22.4, lon: 104.0, %s}\n", centreStation(i), i+1, i%4+1, measures)
+	}
+	units := "- {code: \"15\", name: {vi: \"Tỉnh Thử\"}, kind: province, valid_from: 2025-07-01, lat: 22.0, lon: 104.3}\n"
+	for i := range 4 {
+		units += fmt.Sprintf("- {code: \"9%04d\", name: {vi: \"Xã %d\"}, kind: commune, parent: \"15\", valid_from: 2025-07-01, lat: 22.%d, lon: 104.%d}\n", i+1, i+1, i+1, i+1)
+	}
+	return serveCentre(ctx, map[string]string{
+		"units.yaml":    units,
+		"stations.yaml": stations.String(),
+		// No window, so that a row shows the value that was sent last.
+		"metrics.yaml": "- {id: rain, name: {vi: \"Lượng mưa\"}, unit: mm, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 1, every: 1s, valid_for: 1h, across: max}\n" +
+			"- {id: water_level, name: {vi: \"Mực nước\"}, unit: m, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 2, every: 1s, valid_for: 1h, across: max}\n",
+		"mqtt.yaml":  "- {topic: \"bench/{station}/data\", format: json, time: ts, time_format: unix_ms, values: {rain: v, water_level: w}}\n",
+		"users.yaml": "- {user: do, name: \"Đo\", role: leader, scope: \"15\", password: \"${IOC_DEMO_PASSWORD}\"}\n",
+	})
+}
+
+// serveCentre runs `ioc serve` with a catalogue and the broker inside.
+func serveCentre(ctx context.Context, catalogue map[string]string) (*run, error) {
 	addrs, err := freeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
 	r, err := start(func(dir string) ([]string, error) {
-		var stations strings.Builder
-		for i := range centreStations {
-			measures := "metrics: [rain]"
-			if i == 0 { // a gauge with levels has a lasting place on the wall
-				measures = "metrics: [water_level], levels: {water_level: [90000000, 95000000, 99000000]}"
-			}
-			fmt.Fprintf(&stations, "- {id: %s, name: {vi: \"Trạm %d\"}, unit: \"9%04d\", lat: 22.4, lon: 104.0, %s}\n", centreStation(i), i+1, i%4+1, measures)
-		}
-		units := "- {code: \"15\", name: {vi: \"Tỉnh Thử\"}, kind: province, valid_from: 2025-07-01, lat: 22.0, lon: 104.3}\n"
-		for i := range 4 {
-			units += fmt.Sprintf("- {code: \"9%04d\", name: {vi: \"Xã %d\"}, kind: commune, parent: \"15\", valid_from: 2025-07-01, lat: 22.%d, lon: 104.%d}\n", i+1, i+1, i+1, i+1)
-		}
-		files := map[string]string{
-			"ioc.yaml":      fmt.Sprintf("data: data\ncatalogue: .\nhttp: {listen: %q}\nbroker: {listen: %q}\n", addrs[0], addrs[1]),
-			"units.yaml":    units,
-			"stations.yaml": stations.String(),
-			// No window, so that a row shows the value that was sent last.
-			"metrics.yaml": "- {id: rain, name: {vi: \"Lượng mưa\"}, unit: mm, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 1, every: 1s, valid_for: 1h, across: max}\n" +
-				"- {id: water_level, name: {vi: \"Mực nước\"}, unit: m, domain: weather, kind: gauge, min: 0, max: 100000000, decimals: 2, every: 1s, valid_for: 1h, across: max}\n",
-			"mqtt.yaml":  "- {topic: \"bench/{station}/data\", format: json, time: ts, time_format: unix_ms, values: {rain: v, water_level: w}}\n",
-			"users.yaml": "- {user: do, name: \"Đo\", role: leader, scope: \"15\", password: \"${IOC_DEMO_PASSWORD}\"}\n",
-		}
+		files := map[string]string{"ioc.yaml": fmt.Sprintf("data: data\ncatalogue: .\nhttp: {listen: %q}\nbroker: {listen: %q}\n", addrs[0], addrs[1])}
+		maps.Copy(files, catalogue)
 		for name, text := range files {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 				return nil, err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,21 +20,91 @@ import (
 //go:embed page.mjs
 var pageScript []byte
 
-// pagePart: the time from a publish at the broker, among 1,000 messages a second,
-// to the DOM of the wall in headless Chromium. The station that is watched
-// publishes like the others; each number that its row shows counts once.
+// pagePart is what the wall takes in headless Chromium: to appear, to follow, to
+// show a whole province, and to stay as it is.
 func pagePart(ctx context.Context, r *report) error {
-	if !web.Built() {
-		return errors.New("the pages are not built: npm ci && npm run build")
+	for _, do := range []part{pageLoad, pageDelay, pageMany, func(ctx context.Context, r *report) error { return pageHeap(ctx, r, shortSoak) }} {
+		if err := do(ctx, r); err != nil {
+			return err
+		}
 	}
-	chromium, err := exec.LookPath("chromium")
+	return nil
+}
+
+// chromium is headless Chromium behind page.mjs, which says a line of JSON for
+// what it sees and takes words on its standard input.
+type chromium struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines *bufio.Scanner
+	file  string
+}
+
+// browse starts the script with what it is to do and its arguments, signed in at
+// a centre.
+func browse(ctx context.Context, c *run, do string, args ...string) (*chromium, error) {
+	if !web.Built() {
+		return nil, errors.New("the pages are not built: npm ci && npm run build")
+	}
+	path, err := exec.LookPath("chromium")
 	if err != nil {
-		return errors.New("chromium is missing: apt-get install chromium")
+		return nil, errors.New("chromium is missing: apt-get install chromium")
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		return errors.New("node is missing: install Node.js 20.19 or newer")
+		return nil, errors.New("node is missing: install Node.js 20.19 or newer")
 	}
+	// The script lies where its packages are found.
+	home, err := filepath.Abs("node_modules")
+	if err != nil {
+		return nil, err
+	}
+	b := &chromium{file: filepath.Join(home, fmt.Sprintf(".bench-page-%d.mjs", os.Getpid()))}
+	if err := os.WriteFile(b.file, pageScript, 0o600); err != nil {
+		return nil, fmt.Errorf("npm ci first, and start from the program's folder: %w", err)
+	}
+	b.cmd = exec.CommandContext(ctx, node, append([]string{b.file, path, "http://" + c.page, "do", benchPassword, do}, args...)...)
+	b.cmd.Stderr = os.Stderr
+	if b.in, err = b.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := b.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	b.lines = bufio.NewScanner(out)
+	return b, b.cmd.Start()
+}
+
+// end closes the browser.
+func (b *chromium) end() {
+	b.in.Close()
+	late := time.AfterFunc(10*time.Second, func() { _ = b.cmd.Process.Kill() })
+	defer late.Stop()
+	_ = b.cmd.Wait()
+	_ = os.Remove(b.file)
+}
+
+// next decodes the next line.
+func (b *chromium) next(into any) error {
+	if !b.lines.Scan() {
+		return errors.New("the browser's script has ended")
+	}
+	return json.Unmarshal(b.lines.Bytes(), into)
+}
+
+// ask says a word and decodes what is answered.
+func (b *chromium) ask(word string, into any) error {
+	if _, err := fmt.Fprintln(b.in, word); err != nil {
+		return err
+	}
+	return b.next(into)
+}
+
+// pageDelay: the time from a publish at the broker, among 1,000 messages a second,
+// to the DOM of the wall. The station that is watched publishes like the others;
+// each number that its row shows counts once.
+func pageDelay(ctx context.Context, r *report) error {
 	c, err := startCentre(ctx)
 	if err != nil {
 		return err
@@ -44,50 +115,24 @@ func pagePart(ctx context.Context, r *report) error {
 	l := &load{}
 	failed := make(chan error, 1)
 	go func() { failed <- l.run(publishing, c.broker) }()
-
-	// The script lies where its packages are found.
-	home, err := filepath.Abs("node_modules")
+	browser, err := browse(ctx, c, "delay", centreStation(0))
 	if err != nil {
 		return err
 	}
-	script := filepath.Join(home, ".bench-page.mjs")
-	if err := os.WriteFile(script, pageScript, 0o600); err != nil {
-		return fmt.Errorf("npm ci first, and start from the program's folder: %w", err)
-	}
-	defer os.Remove(script)
-	browser := exec.CommandContext(ctx, node, script, chromium, "http://"+c.page, "do", benchPassword, centreStation(0))
-	in, err := browser.StdinPipe()
-	if err != nil {
-		return err
-	}
-	out, err := browser.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	browser.Stderr = os.Stderr
-	if err := browser.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		in.Close()
-		late := time.AfterFunc(10*time.Second, func() { _ = browser.Process.Kill() })
-		defer late.Stop()
-		_ = browser.Wait()
-	}()
+	defer browser.end()
 
 	const each = 20 // values of a round; the row changes four times a second
 	var p50, p99, ms []float64
-	lines := bufio.NewScanner(out)
-	late := time.AfterFunc(55*time.Second, func() { _ = browser.Process.Kill() })
+	late := time.AfterFunc(55*time.Second, func() { _ = browser.cmd.Process.Kill() })
 	defer late.Stop()
 	skip := 4 // what the page shows while it settles
-	for len(p50) < rounds && lines.Scan() {
+	for len(p50) < rounds {
 		var shown struct {
 			Number float64
 			At     int64
 		}
-		if json.Unmarshal(lines.Bytes(), &shown) != nil || shown.Number == 0 {
-			continue
+		if browser.next(&shown) != nil {
+			break
 		}
 		at, ok := l.published(int(shown.Number))
 		if skip--; !ok || skip > 0 {

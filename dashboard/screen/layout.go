@@ -37,6 +37,7 @@ type Scene struct {
 	Seconds int           `yaml:"-" json:"seconds"`       // For, for the pages
 	Cameras []string      `yaml:"cameras" json:"cameras"` // kinds of cameras; empty: as the scene's kind suggests
 	KPIs    []string      `yaml:"kpis" json:"kpis"`       // figures, the first one on the map or in the ranking
+	Tiles   int           `yaml:"tiles" json:"tiles"`     // pictures at once in a scene of cameras; 0: six, or as many as fit
 }
 
 // Panel is one display of a wall, and how many there are.
@@ -120,12 +121,28 @@ func (l *Layout) Validate(c *metrics.Catalogue) error {
 		if err := l.Scenes[i].fill(c); err != nil {
 			return fmt.Errorf("scenes: %w", err)
 		}
+		if n, most := l.Scenes[i].Tiles, l.mostTiles(); n > most {
+			return fmt.Errorf("scenes: %s: tiles: %d pictures are more than these panels can show: at most %d", l.Scenes[i].ID, n, most)
+		}
 		if seen[l.Scenes[i].ID] {
 			return fmt.Errorf("scenes: %q is there twice", l.Scenes[i].ID)
 		}
 		seen[l.Scenes[i].ID] = true
 	}
 	return nil
+}
+
+// What a panel of 1080 lines can show of cameras, and a page of sockets to them: a
+// browser opens 255 to one server.
+const (
+	panelTiles = 6
+	maxTiles   = 240
+)
+
+// mostTiles is how many pictures of cameras the wall can show at once.
+func (l *Layout) mostTiles() int {
+	panels := float64(l.Canvas[0]) / refWidth * float64(l.Canvas[1]) / refHeight
+	return min(maxTiles, panelTiles*max(1, int(panels)))
 }
 
 func (p *Panel) fill() error {
@@ -166,6 +183,9 @@ func (s *Scene) fill(c *metrics.Catalogue) error {
 		if !slices.Contains(metrics.Domains, kind) {
 			return fmt.Errorf("%s: cameras: %q is not one of %v", s.ID, kind, metrics.Domains)
 		}
+	}
+	if s.Tiles < 0 || s.Tiles > 0 && !slices.Contains([]Kind{Traffic, Tourism, Security}, s.Kind) {
+		return fmt.Errorf("%s: tiles: a number above 0, and only for a scene of cameras (traffic, tourism, security)", s.ID)
 	}
 	if len(s.Cameras) == 0 {
 		s.Cameras = cameras[s.Kind]

@@ -67,11 +67,18 @@ func TestSceneFaults(t *testing.T) {
 		"no figure":     {{Kind: screen.Service, KPIs: []string{"rain"}}},
 		"between 5 s":   {{Kind: screen.Service, For: time.Second}},
 		"cameras":       {{Kind: screen.Traffic, Cameras: []string{"zoo"}}},
+		"at most 6":     {{Kind: screen.Traffic, Tiles: 7}},
+		"scene of cam":  {{Kind: screen.Overview, Tiles: 2}},
+		"above 0":       {{Kind: screen.Traffic, Tiles: -1}},
 	} {
 		l := screen.Layout{ID: "x", Name: metrics.Text{Vi: "X"}, Scenes: scenes}
 		if err := l.Validate(c); err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("%v, not %q", err, fault)
 		}
+	}
+	wide := screen.Layout{ID: "x", Name: metrics.Text{Vi: "X"}, Panel: screen.Panel{Columns: 9, Rows: 3}, Scenes: []screen.Scene{{Kind: screen.Traffic, Tiles: 162}}}
+	if err := wide.Validate(c); err != nil {
+		t.Errorf("six for each of 27 panels: %v", err)
 	}
 	if l := screen.Default(c); len(l.Scenes) != 7 || l.Scenes[0].Seconds != 30 {
 		t.Errorf("%+v", l)

@@ -54,7 +54,7 @@ function LivePicture({ id, mode, label, onFrame }: { id: string; mode: Mode; lab
   // A canvas is given away once: another camera gets another element.
   return (
     <>
-      {units ? <canvas key={id + mode} ref={screen} role="img" aria-label={label} /> : <video ref={screen} muted playsInline aria-label={label} tabIndex={-1} />}
+      {units ? <canvas key={id + mode} ref={screen} class={seen ? "" : "blank"} role="img" aria-label={label} /> : <video ref={screen} class={seen ? "" : "blank"} muted playsInline aria-label={label} tabIndex={-1} />}
       {!seen && <span class="nopicture">{t(odd ? "oddCodec" : "noPicture")}</span>}
     </>
   );

@@ -64,7 +64,7 @@ export interface EvidenceAnswer {
 
 /** layout is a wall's. */
 export interface Me { user: string; name: string; role: string; scope: string; scopes: string[]; may?: string[]; layout?: string }
-export interface Scene { id: string; kind: string; name: Text; seconds: number; cameras: string[]; kpis: string[] }
+export interface Scene { id: string; kind: string; name: Text; seconds: number; cameras: string[]; kpis: string[]; tiles?: number }
 export interface Layout {
   id: string; name: Text; distance_m: number; scenes: Scene[]; canvas: [number, number]; unit: number;
   panel: { inches: number; width: number; height: number; columns: number; rows: number };

@@ -21,6 +21,10 @@ describe("a wall's places", () => {
     expect(g.cells).toBeLessThanOrEqual(8);
     expect(g.cells).toBe(g.columns * g.rows - 3);
   });
+  it("gives few scenes all of many panels", () => {
+    const g = gridOf({ canvas: [15360, 5400], unit: 10.8 }, 3, 15360, 5400);
+    expect([g.columns, g.rows, g.first, g.cells]).toEqual([3, 2, [2, 2], 3]);
+  });
   it("has no place without a scene", () => expect(gridOf({ canvas: [17280, 3240], unit: 17.28 }, 2, 17280, 3240).cells).toBeLessThanOrEqual(2));
   it("shows less when it is read from far", () => expect(gridOf({ canvas: [1920, 1080], unit: 15.1 }, 7, 1920, 1080).compact).toBe(true));
   it("puts what has no place of its own into the last", () => {

@@ -23,13 +23,20 @@ export interface Grid {
 export function gridOf(layout: Pick<Layout, "canvas" | "unit">, scenes: number, width: number, height: number): Grid {
   const unit = layout.unit * Math.min(width / layout.canvas[0], height / layout.canvas[1]);
   const w = width / unit, h = height / unit;
-  let columns = Math.max(1, Math.floor(w / WIDE)), rows = Math.max(1, Math.floor((h - BANDS) / TALL));
-  const first: [number, number] = columns >= 4 && rows >= 2 ? [2, 2] : [1, 1];
-  const places = () => columns * rows - first[0] * first[1] + 1;
-  while (places() > Math.min(scenes, MAX_CELLS) && columns > first[0]) columns--;
-  while (places() > Math.min(scenes, MAX_CELLS) && rows > first[1]) rows--;
-  if (first[0] > 1 && columns <= first[0]) return { unit, columns: 1, rows: 1, first: [1, 1], cells: 1, compact: h < 85 };
-  return { unit, columns, rows, first, cells: Math.max(1, places()), compact: h < 85 };
+  const most: [number, number] = [Math.max(1, Math.floor(w / WIDE)), Math.max(1, Math.floor((h - BANDS) / TALL))];
+  const compact = h < 85, enough = Math.min(scenes, MAX_CELLS);
+  let best: Grid = { unit, columns: 1, rows: 1, first: [1, 1], cells: 1, compact };
+  // Of the divisions that have a scene for each place, the one with the most places;
+  // of those the one whose places are shaped most like a screen.
+  const first: [number, number] = most[0] >= 4 && most[1] >= 2 ? [2, 2] : [1, 1];
+  const odd = (g: Grid) => Math.abs(Math.log((w / g.columns) / ((h - BANDS) / g.rows) / (WIDE / TALL)));
+  for (let columns = first[0] > 1 ? 3 : 1; columns <= most[0]; columns++) {
+    for (let rows = first[1]; rows <= most[1]; rows++) {
+      const g: Grid = { unit, columns, rows, first, cells: columns * rows - first[0] * first[1] + 1, compact };
+      if (g.cells <= enough && (g.cells > best.cells || (g.cells === best.cells && odd(g) < odd(best)))) best = g;
+    }
+  }
+  return best;
 }
 
 /**

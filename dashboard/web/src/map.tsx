@@ -47,7 +47,29 @@ function grey(k: number): string {
 /** 0 mm is the ground, 100 mm and more the lightest grey. */
 const rainGrey = (mm: number | null | undefined) => grey(Math.sqrt(Math.min(100, Math.max(0, mm ?? 0)) / 100));
 
-export function ProvinceMap({ units, stations, cameras, whole, chosen, onChoose, shade, bare }: Props) {
+/** How the stations and cameras look and where they stand, as one number: what is not drawn anew is not redrawn. */
+function looks(stations: Props["stations"], cameras: Props["cameras"]): number {
+  let h = 0x811c9dc5;
+  const mix = (n: number) => { h = Math.imul(h ^ n, 0x01000193); };
+  for (const s of stations.values()) { mix(ORDER[s.severity] * 4 + (s.state === "fresh" ? 0 : s.state === "stale" ? 1 : 2)); mix(s.lon * 1e5); mix(s.lat * 1e5); }
+  mix(-1);
+  for (const [id, c] of cameras) { mix(ORDER[cameraSeverity(c.state)]); mix(c.lon * 1e5); mix(c.lat * 1e5); mix(id.length); }
+  return h;
+}
+
+/** Values move several times a second; the map is drawn when something on it looks different. */
+export function ProvinceMap(props: Props) {
+  let at = looks(props.stations, props.cameras).toString();
+  for (const [code, u] of props.units) at += `,${code}${u.severity}${props.shade ? "" : rainGrey(u.rain_24h)}`;
+  const { shade } = props;
+  if (shade) {
+    at += `,${shade.label}${shade.range}${shade.named}${shade.words(0)}`;
+    for (const code in shade.of) at += `,${code}${shade.of[code]}`;
+  }
+  return useMemo(() => <DrawnMap {...props} />, [at, props.whole, props.chosen, props.bare, props.onChoose === undefined, lang.value]);
+}
+
+function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, bare }: Props) {
   const id = useId();
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);

@@ -65,6 +65,13 @@ function OverviewScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
 
 const noStations: ReadonlyMap<string, StationState> = new Map();
 
+/** More pictures than usual stand in as many columns as keep them about 16:9. */
+function tiling(n = 0): { class?: string; style?: Record<string, string> } {
+  if (n <= 6) return {};
+  const columns = Math.ceil(Math.sqrt(n * 1.1));
+  return { class: "tiled", style: { gridTemplate: `repeat(${Math.ceil(n / columns)}, minmax(0, 1fr)) / repeat(${columns}, minmax(0, 1fr))`, "--columns": String(columns) } };
+}
+
 function CameraScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const mine = ofKinds(s.cameras, scene.cameras);
   const counts = new Map<CameraHealth, number>();
@@ -76,6 +83,7 @@ function CameraScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const weather = scene.kind !== "tourism" ? [] : [...sites].flatMap((unit) => [...s.stations]
     .filter(([, st]) => st.unit === unit && (st.values.air_temperature || st.values.wind_speed))
     .sort((a, b) => Object.keys(b[1].values).length - Object.keys(a[1].values).length).slice(0, 1)).slice(0, own.length ? 4 : 6);
+  const tiled = tiling(scene.tiles);
   return (
     <div class="scene cams">
       <section class="aside" aria-label={t("camerasOf")}>
@@ -106,8 +114,8 @@ function CameraScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
         )}
         {weather.length === 0 && <ProvinceMap units={s.units} stations={noStations} cameras={mine} whole={s.whole} />}
       </section>
-      <section class="pictures" aria-label={t("cameras")}>
-        {chooseCameras(mine, s.compact ? 4 : 6, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} />)}
+      <section class={`pictures ${tiled.class ?? ""}`} aria-label={t("cameras")} style={tiled.style}>
+        {chooseCameras(mine, scene.tiles || (s.compact ? 4 : 6), s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} />)}
       </section>
     </div>
   );
