@@ -35,7 +35,8 @@ func (s *Server) ownerOf(r *http.Request) string {
 
 // liveSocket carries the live topics. Each topic is checked when it is subscribed.
 func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) error {
-	s.opts.Hub.Serve(w, r, s.ownerOf(r), func(topic string) error {
+	whose := s.ownerOf(r)
+	s.opts.Hub.Serve(w, r, whose, func(topic string) error {
 		// As the scope is now: a connection outlives days and catalogues.
 		predicate, err := s.predicate(a.Scope)
 		if err != nil {
@@ -44,6 +45,11 @@ func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) err
 		_, err = s.topic(asker{a.Principal, predicate}, topic)
 		return err
 	})
+	// A session that was revoked between the check and the connection's joining
+	// was kicked while there was nothing to kick.
+	if _, ok := s.principal(r, time.Now()); !ok {
+		s.opts.Hub.Kick(whose, hub.CloseSignIn, "the session or the wall was revoked")
+	}
 	return nil
 }
 
