@@ -100,7 +100,7 @@ export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraS
       <div class="plate">
         <span class="cname">{name}</span>
         {camera.state === "live" && replaying.value && <span class="age">{t("camThen")}</span>}
-        {camera.state === "live" && !replaying.value && <PictureAge frame={frame} keyAt={camera.key_at} />}
+        {camera.state === "live" && !replaying.value && <span class="alive"><Mark severity="calm" silent />{word}<PictureAge frame={frame} keyAt={camera.key_at} /></span>}
       </div>
       {onOpen && <button type="button" class="cover" aria-label={`${t("openCamera")}: ${name}`} onClick={() => onOpen(id)} />}
     </figure>

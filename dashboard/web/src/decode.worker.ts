@@ -89,26 +89,34 @@ class Feed {
     } catch { this.failed(); }
   }
 
-  /** Only the newest frame is painted, when the screen is. */
+  /**
+   * Of full motion only the newest frame is painted, when the screen is. A first one
+   * and a tile's do not wait for that: they are seldom, and a page that is being built
+   * keeps the screen waiting.
+   */
   private show(frame: VideoFrame): void {
     this.next?.close();
     this.next = frame;
+    if (this.mode === "tile" || !this.toldAt) this.draw(frame); // and once more below: a canvas that is not on the screen yet may lose it
     if (this.asked) return;
     this.asked = true;
-    requestAnimationFrame(() => this.paint());
+    requestAnimationFrame(() => { this.asked = false; this.paint(); });
   }
 
   private paint(): void {
-    this.asked = false;
     const frame = this.next;
     this.next = null;
     if (!frame) return;
+    this.draw(frame);
+    frame.close();
+  }
+
+  private draw(frame: VideoFrame): void {
     if (this.canvas.width !== frame.displayWidth || this.canvas.height !== frame.displayHeight) {
       this.canvas.width = frame.displayWidth;
       this.canvas.height = frame.displayHeight;
     }
     this.paper.drawImage(frame, 0, 0);
-    frame.close();
     this.failures = 0;
     // The page may be busy when it hears of it: it is told when it was.
     const at = performance.timeOrigin + performance.now();

@@ -23,6 +23,7 @@ export interface Shown {
   kpis: ReadonlyMap<string, KpiState>;
   turn: number;
   compact: boolean;
+  onCamera?: (id: string) => void;
 }
 
 export function SceneView({ scene, shown }: { scene: Scene; shown: Shown }) {
@@ -57,7 +58,7 @@ function OverviewScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
         {figures(scene, s.kpis, few).map(([id, k]) => <KpiTile key={id} id={id} kpi={k} compare={!s.whole} />)}
       </section>
       <section class="pictures" aria-label={t("cameras")}>
-        {chooseCameras(ofKinds(s.cameras, scene.cameras), few, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} />)}
+        {chooseCameras(ofKinds(s.cameras, scene.cameras), few, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
       </section>
     </div>
   );
@@ -115,7 +116,7 @@ function CameraScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
         {weather.length === 0 && <ProvinceMap units={s.units} stations={noStations} cameras={mine} whole={s.whole} />}
       </section>
       <section class={`pictures ${tiled.class ?? ""}`} aria-label={t("cameras")} style={tiled.style}>
-        {chooseCameras(mine, scene.tiles || (s.compact ? 4 : 6), s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} />)}
+        {chooseCameras(mine, scene.tiles || (s.compact ? 4 : 6), s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
       </section>
     </div>
   );
@@ -130,7 +131,7 @@ function DisasterScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
         {notable(s.stations, s.compact ? 6 : 10).map(([id, st]) => <NotableRow key={id} id={id} station={st} />)}
       </ol>
       <section class="pictures column" aria-label={t("cameras")}>
-        {chooseCameras(mine, s.compact ? 2 : 3, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} />)}
+        {chooseCameras(mine, s.compact ? 2 : 3, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
       </section>
     </div>
   );

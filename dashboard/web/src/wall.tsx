@@ -5,6 +5,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { AlarmState, CameraState, Headline, KpiState, Layout, Scene, ScopeState, StationState, UnitState } from "./contract";
 import { api } from "./api";
+import { CameraDialog } from "./camera";
 import { clock, day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
 import { byUrgency, withoutPlace } from "./judge";
@@ -19,7 +20,7 @@ import { keepAwake, watchMemory } from "./watchdog";
 import "./wall.css";
 
 const ALARMS = 3;
-const TURN_MS = 20_000;
+const TURN_MS = 20_000, FOCUS_MS = 120_000;
 /** Until the server has named its layouts. */
 const PLAIN: Layout = {
   id: "", name: { vi: "" }, distance_m: 5, canvas: [1920, 1080], unit: 10.8, panel: { inches: 55, width: 1920, height: 1080, columns: 1, rows: 1 }, dim: { from: 0, until: 0, to: 1 },
@@ -52,6 +53,7 @@ export function WallView({ size }: { size?: [number, number] }) {
   const [turn, setTurn] = useState(0);
   const [shift, setShift] = useState(0);
   const whole = useSize(), [width, height] = size ?? whole;
+  const [focus, setFocus] = useState("");
 
   const layouts = useFetched<Layout[]>("layouts", async (signal) => (await api<{ layouts: Layout[] }>("GET", "layouts", undefined, signal)).layouts);
   const asked = query.value.get("layout") || me.value?.layout;
@@ -82,6 +84,13 @@ export function WallView({ size }: { size?: [number, number] }) {
     return () => clearInterval(again);
   }, [link.value]);
 
+  // A picture that somebody opened on a wall and left there must not hide it for long.
+  useEffect(() => {
+    if (!focus) return;
+    const leave = setTimeout(() => setFocus(""), FOCUS_MS);
+    return () => clearTimeout(leave);
+  }, [focus]);
+
   const about = overview.get("scope") as ScopeState | undefined;
   const headline = overview.get("headline") as Headline | undefined;
   const units = useMemo(() => new Map<string, UnitState>(), [scope]);
@@ -109,7 +118,7 @@ export function WallView({ size }: { size?: [number, number] }) {
   const light = past || held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
   const [dx, dy] = [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2], [-1, 1], [-2, 0], [-1, -1]][shift]!;
   const style = { ...(past ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }) } as Record<string, string>;
-  const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact };
+  const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact, onCamera: past ? undefined : setFocus };
 
   return (
     <div class={`wall ${dead.value ? "dead" : ""} ${about?.exercise ? "exercising" : ""} ${grid.compact && !phone ? "compact" : ""} ${titled ? "many" : ""}`} style={style} data-layout={layout.id}>
@@ -175,6 +184,7 @@ export function WallView({ size }: { size?: [number, number] }) {
           {open.length > ALARMS && <p class="rest">+{open.length - ALARMS}<small>{t("more")}</small></p>}
         </section>
       </main>
+      {cameras.has(focus) && <CameraDialog key={focus} id={focus} camera={cameras.get(focus)!} onClose={() => setFocus("")} />}
       {light < 1 && <div class="night" style={{ opacity: String(1 - light) }} aria-hidden="true" />}
     </div>
   );
