@@ -135,7 +135,6 @@ func (a *app) openJournal(ctx context.Context) error {
 	}
 	a.journal = j
 	a.stops.add("journal", func(context.Context) error { j.Close(); return nil })
-	a.stops.start("journal purge", a.fatal, j.Run)
 	return a.adoptStations(ctx)
 }
 

@@ -49,6 +49,10 @@ func (a *app) startStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.rewind(ctx, cursor); err != nil {
+		return err
+	}
+	a.stops.start("journal purge", a.fatal, a.journal.Run) // not before the cursor stands where reading begins
 	a.stops.add("database connections", func(context.Context) error {
 		if db := s.db.Load(); db != nil {
 			return db.Close()
@@ -102,7 +106,7 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 		return err
 	}
 	s.up.Store(true)
-	after, err := s.after(ctx, cursor)
+	after, err := cursor.Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -149,24 +153,33 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 	return context.Cause(ctx)
 }
 
-// after is where to go on. The engine does not sync its inserts to disk, so after
-// an unclean stop the last hour is written again, which changes nothing that is
-// there.
-func (s *store) after(ctx context.Context, cursor *journal.Cursor) (uint64, error) {
+// rewind moves the cursor back after an unclean stop. The engine does not sync
+// its inserts to disk, so the last hour before the stop is written again, which
+// changes nothing that is there. The cursor itself is moved, so that nothing of
+// that hour is purged meanwhile, however long the database takes to come.
+func (s *store) rewind(ctx context.Context, cursor *journal.Cursor) error {
+	if !s.a.folder.unclean {
+		return nil
+	}
 	seq, err := cursor.Load(ctx)
-	if err != nil || !s.a.folder.unclean {
-		return seq, err
-	}
-	_, last, err := s.a.journal.Span(ctx, journal.Readings)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	s.settledAt = last
-	hour, err := s.a.journal.SeqAt(ctx, journal.Readings, time.Now().Add(-time.Hour))
+	if _, s.settledAt, err = s.a.journal.Span(ctx, journal.Readings); err != nil {
+		return err
+	}
+	newest, err := s.a.journal.NewestAt(ctx, journal.Readings)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return min(seq, max(hour, 1)-1), nil
+	hour, err := s.a.journal.SeqAt(ctx, journal.Readings, newest.Add(-time.Hour))
+	if err != nil {
+		return err
+	}
+	if back := max(hour, 1) - 1; back < seq {
+		return cursor.Save(ctx, back)
+	}
+	return nil
 }
 
 // watch keeps the database's units in step with the catalogue and asks whether

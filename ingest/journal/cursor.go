@@ -118,6 +118,13 @@ func (j *Journal) purge(ctx context.Context, now time.Time) error {
 	if err != nil || !found {
 		return err
 	}
+	newest, err := j.NewestAt(ctx, Readings)
+	if err != nil {
+		return err
+	}
+	if newest.Before(now) {
+		now = newest
+	}
 	keep, err := j.SeqAt(ctx, Readings, now.Add(-j.cfg.Keep))
 	if err != nil {
 		return err

@@ -190,6 +190,17 @@ func (j *Journal) hold(why string) {
 	}
 }
 
+// NewestAt is when a log's newest record became durable; the zero time when it
+// never had one. What is "within the last hour" counts from there: a machine may
+// have been off for a week.
+func (j *Journal) NewestAt(ctx context.Context, log Log) (time.Time, error) {
+	s, err := j.js.Stream(ctx, string(log))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("journal: log %s: %w", log, err)
+	}
+	return s.CachedInfo().State.LastTime, nil
+}
+
 // Span is the first and last sequence that a log holds (0, 0 when empty).
 func (j *Journal) Span(ctx context.Context, log Log) (first, last uint64, err error) {
 	s, err := j.js.Stream(ctx, string(log))

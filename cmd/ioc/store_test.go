@@ -1,0 +1,48 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+
+	"vonglau/ingest/journal"
+)
+
+// After an unclean stop the store begins an hour before the newest record, and
+// the cursor stands there: what it will read again is not purged before.
+func TestRewind(t *testing.T) {
+	for _, unclean := range []bool{false, true} {
+		j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir()}, journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		p, err := j.Producer(t.Context(), journal.Readings, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cursor, err := j.Cursor(t.Context(), journal.Readings, "store")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last uint64
+		for range 5 {
+			if last, err = p.Append(t.Context(), []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := cursor.Save(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+		s := &store{a: &app{journal: j, folder: &folder{unclean: unclean}, log: slog.New(slog.DiscardHandler)}}
+		if err := s.rewind(t.Context(), cursor); err != nil {
+			t.Fatal(err)
+		}
+		want := last
+		if unclean {
+			want = 0
+		}
+		if at, err := cursor.Load(t.Context()); err != nil || at != want || unclean && s.settledAt != last {
+			t.Errorf("unclean %v: the cursor is at %d, %v", unclean, at, err)
+		}
+	}
+}
