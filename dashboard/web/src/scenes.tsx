@@ -24,7 +24,12 @@ export interface Shown {
   turn: number;
   compact: boolean;
   onCamera?: (id: string) => void;
+  /** Several scenes stand side by side: each names what is its own. */
+  titled?: boolean;
 }
+
+/** What a part of a scene is called to who does not see it. */
+const called = (scene: Scene, s: Shown, word: string): string => (s.titled ? `${say(scene.name)}: ${word}` : word);
 
 export function SceneView({ scene, shown }: { scene: Scene; shown: Shown }) {
   switch (scene.kind) {
@@ -48,16 +53,16 @@ function OverviewScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const few = s.compact ? 2 : 6;
   return (
     <div class="scene overview">
-      <section class="where" aria-label={t("map")}>
+      <section class="where" aria-label={called(scene, s, t("map"))}>
         <ProvinceMap units={s.units} stations={s.stations} cameras={s.cameras} whole={s.whole} />
-        <ol class="notables" aria-label={t("notable")}>
+        <ol class="notables" aria-label={called(scene, s, t("notable"))}>
           {notable(s.stations, s.compact ? 3 : 5).map(([id, st]) => <NotableRow key={id} id={id} station={st} />)}
         </ol>
       </section>
-      <section class="figures" aria-label={t("kpis")}>
+      <section class="figures" aria-label={called(scene, s, t("kpis"))}>
         {figures(scene, s.kpis, few).map(([id, k]) => <KpiTile key={id} id={id} kpi={k} compare={!s.whole} />)}
       </section>
-      <section class="pictures" aria-label={t("cameras")}>
+      <section class="pictures" aria-label={called(scene, s, t("cameras"))}>
         {chooseCameras(ofKinds(s.cameras, scene.cameras), few, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
       </section>
     </div>
@@ -66,9 +71,9 @@ function OverviewScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
 
 const noStations: ReadonlyMap<string, StationState> = new Map();
 
-/** More pictures than usual stand in as many columns as keep them about 16:9. */
-function tiling(n = 0): { class?: string; style?: Record<string, string> } {
-  if (n <= 6) return {};
+/** More pictures than usual stand in as many columns as keep them about 16:9; fewer leave no hole. */
+function tiling(n: number): { class?: string; style?: Record<string, string> } {
+  if (n <= 6) return n < 6 ? { class: `few${n}` } : {};
   const columns = Math.ceil(Math.sqrt(n * 1.1));
   return { class: "tiled", style: { gridTemplate: `repeat(${Math.ceil(n / columns)}, minmax(0, 1fr)) / repeat(${columns}, minmax(0, 1fr))`, "--columns": String(columns) } };
 }
@@ -84,10 +89,10 @@ function CameraScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const weather = scene.kind !== "tourism" ? [] : [...sites].flatMap((unit) => [...s.stations]
     .filter(([, st]) => st.unit === unit && (st.values.air_temperature || st.values.wind_speed))
     .sort((a, b) => Object.keys(b[1].values).length - Object.keys(a[1].values).length).slice(0, 1)).slice(0, own.length ? 4 : 6);
-  const tiled = tiling(scene.tiles);
+  const most = scene.tiles || (s.compact ? 4 : 6), tiled = tiling(s.compact ? 6 : Math.min(most, mine.size));
   return (
     <div class="scene cams">
-      <section class="aside" aria-label={t("camerasOf")}>
+      <section class="aside" aria-label={called(scene, s, t("camerasOf"))}>
         {own.length > 0 && <div class="figures one">{own.map(([id, k]) => <KpiTile key={id} id={id} kpi={k} compare={!s.whole} />)}</div>}
         <div class="box">
           <h3>{t("camerasOf")}</h3>
@@ -115,8 +120,8 @@ function CameraScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
         )}
         {weather.length === 0 && <ProvinceMap units={s.units} stations={noStations} cameras={mine} whole={s.whole} />}
       </section>
-      <section class={`pictures ${tiled.class ?? ""}`} aria-label={t("cameras")} style={tiled.style}>
-        {chooseCameras(mine, scene.tiles || (s.compact ? 4 : 6), s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
+      <section class={`pictures ${tiled.class ?? ""}`} aria-label={called(scene, s, t("cameras"))} style={tiled.style}>
+        {chooseCameras(mine, most, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
       </section>
     </div>
   );
@@ -126,11 +131,11 @@ function DisasterScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const mine = ofKinds(s.cameras, scene.cameras);
   return (
     <div class="scene disaster">
-      <section class="where one" aria-label={t("map")}><ProvinceMap units={s.units} stations={s.stations} cameras={mine} whole={s.whole} /></section>
-      <ol class="notables two" aria-label={t("notable")}>
+      <section class="where one" aria-label={called(scene, s, t("map"))}><ProvinceMap units={s.units} stations={s.stations} cameras={mine} whole={s.whole} /></section>
+      <ol class="notables two" aria-label={called(scene, s, t("notable"))}>
         {notable(s.stations, s.compact ? 6 : 10).map(([id, st]) => <NotableRow key={id} id={id} station={st} />)}
       </ol>
-      <section class="pictures column" aria-label={t("cameras")}>
+      <section class="pictures column" aria-label={called(scene, s, t("cameras"))}>
         {chooseCameras(mine, s.compact ? 2 : 3, s.turn).map(([id, c]) => <CameraTile key={id} id={id} camera={c} onOpen={s.onCamera} />)}
       </section>
     </div>
@@ -154,13 +159,13 @@ function ServiceScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
     .sort((a, b) => (k.better === "lower" ? b[1] - a[1] : a[1] - b[1]));
   return (
     <div class="scene service">
-      <section class="where one" aria-label={t("map")}>
+      <section class="where one" aria-label={called(scene, s, t("map"))}>
         <h3 class="of">{say(k.name)} {t("byUnitOf")}{k.target !== null && <small>{t("target")} {short(k.target, k.decimals, l)}{k.symbol ? "\u00a0" + k.symbol : ""}</small>}</h3>
         <ProvinceMap units={s.units} stations={s.stations} cameras={s.cameras} whole={s.whole} bare
           shade={{ of, range: spread(Object.values(of).filter((v) => v !== null)), severity, label: say(k.name), words, named: short_.map((e) => e[0]) }} />
       </section>
-      <section class="figures" aria-label={t("kpis")}>{six.map(([i, x]) => <KpiTile key={i} id={i} kpi={x} compare={!s.whole} />)}</section>
-      <section class="box listed" aria-label={t("missTarget")}>
+      <section class="figures" aria-label={called(scene, s, t("kpis"))}>{six.map(([i, x]) => <KpiTile key={i} id={i} kpi={x} compare={!s.whole} />)}</section>
+      <section class="box listed" aria-label={called(scene, s, t("missTarget"))}>
         <h3>{t("missTarget")} <b>{short_.length}/{Object.keys(of).length}</b></h3>
         {short_.length === 0 ? <p class="soft">{t("allReach")}</p> : (
           <ol class="rows two">
@@ -203,19 +208,19 @@ function RankingScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
     <div class={`scene ranking ${wide ? "" : "single"}`}>
       <h3 class="of">{about ? say(about.name) : ""} <span>{k && k.v !== null ? `${num(k.v, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""}` : ""}</span>
         <small>{k?.target !== null && k?.target !== undefined ? `${t("target")} ${short(k.target, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""} · ` : ""}{known ? t(month ? "againstMonth" : "against") : t("noBefore")}</small></h3>
-      {wide && <RankTable title={t("areas")} answer={areas!} rows={areas!.ranked.slice(0, s.compact ? 10 : 18)} kpi={k} month={month} columns />}
-      <RankTable title={`${t("communes")}: ${t("top").toLowerCase()}`} answer={communes} rows={(communes?.ranked ?? []).slice(0, many ? per : 14)} kpi={k} month={month} />
-      {many && <RankTable title={`${t("communes")}: ${t("bottom").toLowerCase()}`} answer={communes} rows={communes!.ranked.filter((r) => r.place > 0).slice(-per)} kpi={k} month={month} />}
+      {wide && <RankTable in_={s.titled ? say(scene.name) : ""} title={t("areas")} answer={areas!} rows={areas!.ranked.slice(0, s.compact ? 10 : 18)} kpi={k} month={month} columns />}
+      <RankTable in_={s.titled ? say(scene.name) : ""} title={`${t("communes")}: ${t("top").toLowerCase()}`} answer={communes} rows={(communes?.ranked ?? []).slice(0, many ? per : 14)} kpi={k} month={month} />
+      {many && <RankTable in_={s.titled ? say(scene.name) : ""} title={`${t("communes")}: ${t("bottom").toLowerCase()}`} answer={communes} rows={communes!.ranked.filter((r) => r.place > 0).slice(-per)} kpi={k} month={month} />}
     </div>
   );
 }
 
-function RankTable({ title, answer, rows, kpi, month, columns }: { month: boolean; title: string; answer: RankingAnswer | undefined; rows: Ranked[]; kpi: KpiState | undefined; columns?: boolean }) {
+function RankTable({ in_, title, answer, rows, kpi, month, columns }: { in_: string; month: boolean; title: string; answer: RankingAnswer | undefined; rows: Ranked[]; kpi: KpiState | undefined; columns?: boolean }) {
   const known = (answer?.ranked ?? []).flatMap((r) => (r.v === null ? [] : [r.v]));
   const lo = Math.min(...known, kpi?.target ?? Infinity), hi = Math.max(...known, kpi?.target ?? -Infinity), pad = (hi - lo) * 0.15 || 1;
   const x = (v: number) => ((v - lo + pad) / (hi - lo + 2 * pad)) * 100;
   return (
-    <section class={`box ranks ${columns ? "areas" : ""}`} aria-label={title}>
+    <section class={`box ranks ${columns ? "areas" : ""}`} aria-label={in_ ? `${in_}: ${title}` : title}>
       <h3>{title}</h3>
       <ol>
         {rows.map((r) => {

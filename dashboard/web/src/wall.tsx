@@ -101,7 +101,10 @@ export function WallView({ size }: { size?: [number, number] }) {
   const phone = width <= 900 || width < height;
   const only = pinned ? layout.scenes.filter((s) => s.id === pinned) : phone ? layout.scenes.slice(0, 1) : layout.scenes;
   const scenes = only.length ? only : layout.scenes.slice(0, 1);
-  const grid = gridOf(layout, rotating || pinned ? scenes.length : 1, width, height);
+  // A window of another shape than a wall of many panels shows it to scale.
+  const scale = Math.min(width / layout.canvas[0], height / layout.canvas[1]), scaled = !phone && layout.panel.columns * layout.panel.rows > 1;
+  const wide = scaled ? Math.round(layout.canvas[0] * scale) : width, high = scaled ? Math.round(layout.canvas[1] * scale) : height;
+  const grid = gridOf(layout, rotating || pinned ? scenes.length : 1, wide, high);
   const held_ = held(scenes, open);
   const shown: Scene[] = places(rotating ? scenes : scenes.slice(0, 1), grid.cells).map((group, i, all) => {
     if (group.length === 1) return group[0]!;
@@ -117,8 +120,8 @@ export function WallView({ size }: { size?: [number, number] }) {
 
   const light = past || held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
   const [dx, dy] = [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2], [-1, 1], [-2, 0], [-1, -1]][shift]!;
-  const style = { ...(past ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }) } as Record<string, string>;
-  const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact, onCamera: past ? undefined : setFocus };
+  const style = { ...(past ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }), ...(scaled ? { width: `${wide}px`, height: `${high}px`, margin: `${(height - high) / 2}px auto` } : {}) } as Record<string, string>;
+  const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact, titled, onCamera: past ? undefined : setFocus };
 
   return (
     <div class={`wall ${dead.value ? "dead" : ""} ${about?.exercise ? "exercising" : ""} ${grid.compact && !phone ? "compact" : ""} ${titled ? "many" : ""}`} style={style} data-layout={layout.id}>
