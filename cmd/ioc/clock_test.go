@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ import (
 // slow drift are no jumps.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var off time.Duration
+		var off atomic.Int64
 		was := metrics.Now
-		metrics.Now = func() time.Time { return time.Now().Round(0).Add(off) }
+		metrics.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(off.Load())) }
 		defer func() { metrics.Now = was }()
 		var back []time.Duration
 		c := newClock(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(by time.Duration) { back = append(back, by) })
@@ -35,13 +36,13 @@ func TestClock(t *testing.T) {
 			}
 		}
 		pass(time.Minute)
-		off = 2 * time.Second
+		off.Store(int64(2 * time.Second))
 		pass(time.Minute)
 		see("a correction of two seconds", 0, true, 0)
-		off = 6 * time.Hour
+		off.Store(int64(6 * time.Hour))
 		pass(time.Minute)
 		see("six hours ahead", 1, false, 0)
-		off = 0
+		off.Store(0)
 		pass(2 * time.Second)
 		see("and back", 2, false, 1)
 		if len(back) == 1 && back[0].Round(time.Minute) != 6*time.Hour {
