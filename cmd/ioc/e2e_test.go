@@ -24,6 +24,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("Kills", func(t *testing.T) { testKills(t, exe) })
 	t.Run("Evidence", func(t *testing.T) { testEvidence(t, exe) })
 	t.Run("Replay", func(t *testing.T) { testReplay(t, exe) })
+	t.Run("Stories", func(t *testing.T) { testStories(t, exe) })
 	t.Run("Published", func(t *testing.T) { testPublished(t, exe) })
 	t.Run("Video", func(t *testing.T) { testVideo(t, exe) })
 	t.Run("Start", func(t *testing.T) { testStart(t, exe) })

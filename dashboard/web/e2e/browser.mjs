@@ -11,7 +11,14 @@
 //   {"id":8,"as":"wall","do":"press","key":"ArrowRight"}
 //   {"id":9,"as":"wall","do":"painted","selector":"…"}                                a canvas or video that shows something; "width": of that many pixels
 //   {"id":11,"as":"wall","do":"clock","selector":"…"}                                 its bottom right changes between screenshots, and nothing else
-//   {"id":10,"do":"strangers"}                     what any page asked of another host, and its errors
+//   {"id":10,"as":"wall","do":"tab","selector":"…","text":["a"]}                      the Tab key until such an element has the focus, shown
+//   {"id":11,"as":"wall","do":"type","text":["…"]}                                    keys
+//   {"id":12,"as":"wall","do":"download","selector":"…","path":"…"}                   what a click on a link saves
+//   {"id":13,"as":"wall","do":"frames"}                                               [type, topic, prev, seq] of the live frames since the last asking
+//   {"id":14,"as":"wall","do":"axe","width":390,"height":844,"media":"print"}         what axe-core finds, at a size and in a medium
+//   {"id":15,"do":"strangers"}                     what any page asked of another host, and its errors
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
@@ -22,7 +29,8 @@ const browser = await chromium.launch({
     `--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE ${HOST}`],
 });
 const blank = await browser.newPage(); // where pictures are compared, under no page's rules
-const pages = new Map(), strangers = new Set(), errors = [];
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const pages = new Map(), framesOf = new WeakMap(), strangers = new Set(), errors = [];
 let requests = 0;
 
 function asked(url) {
@@ -37,7 +45,13 @@ async function page(name) {
   const context = await browser.newContext({ viewport: { width: 1920, height: 1080 }, locale: "vi-VN", serviceWorkers: "block" });
   context.on("request", (r) => asked(r.url()));
   p = await context.newPage();
-  p.on("websocket", (s) => asked(s.url()));
+  const frames = [];
+  p.on("websocket", (s) => {
+    asked(s.url());
+    if (!new URL(s.url()).pathname.endsWith("/live")) return;
+    s.on("framereceived", ({ payload }) => { for (const m of [JSON.parse(String(payload))].flat()) if (m.topic) frames.push([m.type, m.topic, m.prev ?? 0, m.seq ?? 0]); });
+  });
+  framesOf.set(p, frames);
   p.on("pageerror", (e) => errors.push(`${name}: ${e.stack ?? e}`));
   pages.set(name, p);
   return p;
@@ -120,6 +134,35 @@ async function clock(p, selector, timeout) {
   throw new Error(`the clock stands still: it moved ${times} times, at last ${JSON.stringify(found)}`);
 }
 
+// The keyboard alone: where the focus goes must be seen.
+async function tab(p, selector, text) {
+  for (let i = 0; i < 120; i++) {
+    await p.keyboard.press("Tab");
+    const on = await p.evaluate(({ selector, text }) => {
+      const e = document.activeElement;
+      if (!e?.matches(selector) || !text.every((t) => e.textContent.includes(t))) return null;
+      const s = getComputedStyle(e), box = e.getBoundingClientRect();
+      return { outline: s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== "none", inside: box.bottom > 0 && box.top < innerHeight };
+    }, { selector, text });
+    if (on) return on;
+  }
+  throw new Error(`120 presses of Tab do not reach ${selector} ${text}`);
+}
+
+async function judged(p, c) {
+  const was = p.viewportSize();
+  if (c.width) await p.setViewportSize({ width: c.width, height: c.height });
+  await p.emulateMedia({ media: c.media ?? null });
+  // Words that are half faded in have no contrast yet.
+  await p.evaluate(() => document.fonts.ready.then(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < 5000).map((a) => a.finished))));
+  await p.evaluate(axe);
+  const { violations, passes } = await p.evaluate(() => axe.run(document, { resultTypes: ["violations", "passes"] }));
+  const wider = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  await p.emulateMedia({ media: null });
+  await p.setViewportSize(was);
+  return { passes: passes.length, wider, faults: violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(" | ")}`) };
+}
+
 async function run(c) {
   if (c.do === "strangers") return { strangers: [...strangers], errors, requests };
   const p = await page(c.as), timeout = c.timeout ?? 20_000;
@@ -141,6 +184,15 @@ async function run(c) {
     case "text": return (await p.locator(c.selector).allInnerTexts()).join("\n");
     case "moving": return await moving(p, c.selector, timeout);
     case "press": await p.keyboard.press(c.key); return null;
+    case "tab": return await tab(p, c.selector, c.text ?? []);
+    case "type": await p.keyboard.type(c.text[0]); return null;
+    case "frames": return framesOf.get(p).splice(0);
+    case "axe": return await judged(p, c);
+    case "download": {
+      const [file] = await Promise.all([p.waitForEvent("download", { timeout }), p.locator(c.selector).first().click({ timeout })]);
+      await file.saveAs(c.path);
+      return file.suggestedFilename();
+    }
     case "painted": return await painted(p, c.selector, timeout, c.width);
     case "clock": return await clock(p, c.selector, timeout);
     case "shot": await p.screenshot({ path: c.path }); return null;

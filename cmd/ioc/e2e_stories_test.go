@@ -1,0 +1,375 @@
+package main
+
+import (
+	"archive/zip"
+	"encoding/csv"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stories are what people do with the pages, each in a browser of its own kind.
+type stories struct {
+	*centre
+	b        *browser
+	path     *valve // between the wall's browser and the program
+	operator *http.Client
+}
+
+// testStories: a wall is paired, an alarm goes from raise to clear by the keyboard
+// alone while a leader looks on, the wall's link dies and comes back, figures are
+// exported, and axe-core finds nothing on any page.
+func testStories(t *testing.T, exe string) {
+	t.Parallel()
+	c := newCentre(t, exe, nil)
+	c.start()
+	s := &stories{centre: c, b: newBrowser(t), path: newValve(t, c.env["E2E_HTTP"]), operator: c.signIn("vanhanh")}
+	for _, part := range []struct {
+		name string
+		do   func(*stories, *testing.T)
+	}{
+		{"Pairing", (*stories).pairing}, {"Alarm", (*stories).alarm}, {"Language", (*stories).language},
+		{"LostLink", (*stories).lostLink}, {"SlowClient", (*stories).slowClient}, {"Slice", (*stories).slice},
+		{"Export", (*stories).export}, {"Accessible", (*stories).accessible},
+	} {
+		if !t.Run(part.name, func(t *testing.T) {
+			c.t, s.b.t = t, t
+			part.do(s, t)
+		}) {
+			c.t, s.b.t = t, t
+			t.Fatalf("%s failed; what follows builds on it", part.name)
+		}
+	}
+	c.t, s.b.t = t, t
+}
+
+// rain hands in a value of a gauge, as the operator.
+func (s *stories) rain(t *testing.T, station string, value float64) {
+	t.Helper()
+	list := []map[string]any{{"station": station, "metric": "rain", "value": value, "observed_at": time.Now()}}
+	if status, answer := post(t, s.centre, s.operator, "/api/v1/readings", list); status != http.StatusOK || !strings.Contains(string(answer), `"taken":1`) {
+		t.Fatalf("push: %d %s", status, answer)
+	}
+}
+
+func (s *stories) press(as, key string) {
+	s.b.t.Helper()
+	s.b.must(map[string]any{"as": as, "do": "press", "key": key}, nil)
+}
+
+// tab goes on with the Tab key until an element has the focus, and sees that it shows.
+func (s *stories) tab(as, selector string, text ...string) {
+	s.b.t.Helper()
+	var on struct{ Outline, Inside bool }
+	s.b.must(map[string]any{"as": as, "do": "tab", "selector": selector, "text": text}, &on)
+	if !on.Outline || !on.Inside {
+		s.b.t.Errorf("the focus on %s %v is not to be seen: %+v", selector, text, on)
+	}
+}
+
+// pairing: a screen that is started for the first time shows a code; somebody at a
+// desk lets it in, and it stays in over a reload. Nobody signs in at it.
+func (s *stories) pairing(t *testing.T) {
+	s.b.must(map[string]any{"as": "wall", "do": "goto", "url": s.path.url("/wall")}, nil)
+	s.b.sees("wall", 20*time.Second, ".pairing .left", "Mã còn hiệu lực")
+	code := strings.Join(strings.Fields(s.b.sees("wall", 5*time.Second, ".pairing .code")), "")
+	s.judge(t, "wall", "pairing", 0, "")
+	s.judge(t, "wall", "pairing on a phone", 390, "")
+	s.b.signIn("duty", s.centre, "vanhanh", "/devices")
+	s.b.must(map[string]any{"as": "duty", "do": "fill", "selector": ".codeinput", "text": []string{code}}, nil)
+	s.b.must(map[string]any{"as": "duty", "do": "fill", "selector": ".pairform [name=name]", "text": []string{"Phòng họp tầng 2"}}, nil)
+	s.press("duty", "Enter")
+	s.b.sees("duty", 10*time.Second, ".pairform [role=status]", "Phòng họp tầng 2")
+	s.b.sees("wall", 15*time.Second, "h1", "Tỉnh Thử")
+	s.b.must(map[string]any{"as": "wall", "do": "goto", "url": s.path.url("/wall?scene=overview")}, nil)
+	s.b.sees("wall", 15*time.Second, ".livemark", "Trực tiếp")
+	t.Log("walls:", oneLine(s.b.sees("duty", 30*time.Second, ".walls [data-wall]", "Phòng họp tầng 2")))
+	s.judge(t, "duty", "devices with a wall", 0, "")
+}
+
+// alarm: raised, acknowledged, assigned, noted and cleared at one desk, with the
+// keyboard alone; another browser and the paired wall see each step.
+func (s *stories) alarm(t *testing.T) {
+	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
+	s.b.sees("duty", 20*time.Second, ".alarmdesk", "Không có cảnh báo")
+	s.b.signIn("leader", s.centre, "lanhdao", "/wall")
+	s.b.sees("leader", 20*time.Second, ".livemark", "Trực tiếp")
+	s.rain(t, "E2E-RAIN-01", 45.5)
+	const row, card = ".alarms [data-alarm]", ".alarmdesk [data-alarm]"
+	for _, as := range []string{"leader", "wall"} {
+		s.b.sees(as, 10*time.Second, row, "Xã Thượng", "mưa 45,5 mm", "Chưa tiếp nhận")
+	}
+	s.b.sees("duty", 10*time.Second, card, "Xã Thượng", "mưa 45,5 mm")
+	s.judge(t, "duty", "the desk with an alarm", 0, "")
+
+	act := func(button string) {
+		t.Helper()
+		s.tab("duty", card+" .acts button", button)
+		s.press("duty", "Enter")
+	}
+	act("Tiếp nhận")
+	s.b.sees("leader", 10*time.Second, row, "Đã tiếp nhận", "Vận hành")
+	act("Giao xử lý")
+	s.b.must(map[string]any{"as": "duty", "do": "type", "text": []string{"Đội ứng cứu Xã Thượng"}}, nil)
+	s.press("duty", "Enter")
+	for _, as := range []string{"leader", "wall"} {
+		s.b.sees(as, 10*time.Second, row, "Đội ứng cứu Xã Thượng")
+	}
+	act("Ghi chú")
+	s.b.must(map[string]any{"as": "duty", "do": "type", "text": []string{"Đã gọi trưởng thôn"}}, nil)
+	s.press("duty", "Enter")
+	s.b.sees("duty", 10*time.Second, card+" .said", "Vận hành", "Đã gọi trưởng thôn")
+	s.rain(t, "E2E-RAIN-01", 2) // it has stopped: nothing raises the alarm again
+	act("Kết thúc")
+	for _, as := range []string{"leader", "wall"} {
+		s.b.sees(as, 10*time.Second, ".alarms .none", "Không có cảnh báo")
+	}
+	s.b.sees("duty", 10*time.Second, ".alarmdesk summary", "1")
+}
+
+// language: the switch is reached by keyboard, changes words and the page's
+// language, and is kept over a reload.
+func (s *stories) language(t *testing.T) {
+	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
+	s.b.sees("duty", 20*time.Second, ".alarmdesk h2", "Cảnh báo")
+	s.tab("duty", "header button[lang=en]")
+	s.press("duty", "Enter")
+	s.b.sees("duty", 5*time.Second, "html[lang=en] .alarmdesk h2", "Alarms")
+	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
+	s.b.sees("duty", 20*time.Second, "html[lang=en] .walls th", "Last")
+	s.judge(t, "duty", "devices in English", 0, "")
+	s.b.must(map[string]any{"as": "duty", "do": "click", "selector": "header button[lang=vi]"}, nil)
+	s.b.sees("duty", 5*time.Second, "html[lang=vi] h1")
+}
+
+// heartbeat of the live socket: a link that is quiet for two of them is dead.
+const heartbeat = 5 * time.Second
+
+// lostLink: packets stop, and no connection ends. The whole wall says so within two
+// heartbeats; when packets pass again it goes on where it was, without a gap and
+// without everything being sent anew.
+func (s *stories) lostLink(t *testing.T) {
+	s.rain(t, "E2E-RAIN-01", 13.1) // with an alarm a gauge has its row
+	s.b.sees("wall", 10*time.Second, upperRain, "13,1")
+	s.path.set(true)
+	quiet := time.Now()
+	s.b.sees("wall", 2*heartbeat+3*time.Second, ".wall.dead .lostband", "Mất kết nối")
+	took := time.Since(quiet)
+	t.Logf("the wall says that its link is lost after %s", took.Round(100*time.Millisecond))
+	if took > 2*heartbeat+2*time.Second { // one of the page's own looks and the browser's on top
+		t.Errorf("the wall looked alive for %s", took)
+	}
+	if words := s.b.texts("wall", ".livemark"); strings.Contains(words, "Trực tiếp") {
+		t.Errorf("beside the clock: %s", words)
+	}
+	s.judge(t, "wall", "wall without a link", 0, "")
+	s.rain(t, "E2E-RAIN-01", 14.2) // what happens meanwhile
+	s.frames(t)
+	s.path.set(false)
+	s.b.sees("wall", 40*time.Second, ".wall:not(.dead) .livemark", "Trực tiếp")
+	s.b.sees("wall", 10*time.Second, upperRain, "14,2")
+	deltas := 0
+	at := map[string]float64{}
+	for _, f := range s.frames(t) {
+		kind, topic, prev, seq := f[0].(string), f[1].(string), f[2].(float64), f[3].(float64)
+		switch {
+		case topic != "stations/15":
+		case kind == "snapshot":
+			t.Errorf("all of %s was sent again", topic)
+		case kind == "delta":
+			if held, known := at[topic]; known && held != prev {
+				t.Errorf("a gap in %s: %v after %v", topic, f, held)
+			}
+			at[topic] = seq
+			deltas++
+		}
+	}
+	if deltas == 0 {
+		t.Error("no delta came after the link was back")
+	}
+}
+
+func (s *stories) frames(t *testing.T) (frames [][]any) {
+	t.Helper()
+	s.b.must(map[string]any{"as": "wall", "do": "frames"}, &frames)
+	return frames
+}
+
+// slowClient: while one page gets nothing for some seconds, the others see what
+// happens at once; the slow one ends with the newest value.
+func (s *stories) slowClient(t *testing.T) {
+	s.path.set(true)
+	defer s.path.set(false)
+	for i := range 8 {
+		value := 16 + float64(i)/10
+		s.rain(t, "E2E-RAIN-01", value)
+		s.b.sees("leader", 3*time.Second, upperRain, strings.Replace(fmt.Sprintf("%.1f", value), ".", ",", 1))
+	}
+	if row := s.b.sees("wall", time.Second, upperRain); strings.Contains(row, "16,7") {
+		t.Fatalf("the slow page is not slow: %s", row)
+	}
+	s.path.set(false)
+	s.b.sees("wall", 40*time.Second, upperRain, "16,7")
+}
+
+// slice: a district's desk shows its own station and nothing of the others.
+func (s *stories) slice(t *testing.T) {
+	s.rain(t, "E2E-RAIN-01", 44.4)
+	s.rain(t, "E2E-RAIN-02", 43.3)
+	s.b.signIn("district", s.centre, "khuha", "/district/khu-ha")
+	s.b.sees("district", 20*time.Second, ".alarmdesk [data-alarm]", "Xã Hạ", "43,3")
+	if words := s.b.texts("district", "body"); strings.Contains(words, "Thượng") || strings.Contains(words, "44,4") {
+		t.Errorf("the district's desk shows the other commune: %s", oneLine(words))
+	}
+	s.judge(t, "district", "district", 0, "")
+	s.judge(t, "district", "district on a phone", 390, "")
+}
+
+// export: what the analyst saves opens, and has the value.
+func (s *stories) export(t *testing.T) {
+	address := "/explore?metric=rain&station=E2E-RAIN-01"
+	s.b.signIn("analyst", s.centre, "phantich", "/explore")
+	until(t, 30*time.Second, "the value's row", func() string {
+		got, err := s.history(s.operator, "rain", "raw", "", time.Now().Add(-time.Hour), time.Now().Add(time.Minute), "E2E-RAIN-01")
+		for _, row := range got["E2E-RAIN-01"] {
+			if row.value == 45.5 {
+				return ""
+			}
+		}
+		return fmt.Sprint(got, err)
+	})
+	s.b.must(map[string]any{"as": "analyst", "do": "goto", "url": s.url(address)}, nil)
+	save := func(format string) (file, name string) {
+		t.Helper()
+		file = filepath.Join(t.TempDir(), "export."+format)
+		s.b.must(map[string]any{"as": "analyst", "do": "download", "selector": `a[download$=".` + format + `"]`, "path": file}, &name)
+		if path.Ext(name) != "."+format {
+			t.Errorf("it is saved as %q", name)
+		}
+		return file, name
+	}
+	file, _ := save("csv")
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	reader := csv.NewReader(f)
+	reader.Comma = ';' // as a Vietnamese spreadsheet opens it
+	rows, err := reader.ReadAll()
+	if err != nil || len(rows) < 2 || len(rows[0]) < 6 || !strings.Contains(fmt.Sprint(rows), "E2E-RAIN-01") {
+		t.Fatalf("CSV: %v %v", rows, err)
+	}
+	t.Logf("CSV: %d rows, %v", len(rows), rows[0])
+	file, _ = save("xlsx")
+	book, err := zip.OpenReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	var sheet struct {
+		Rows []struct {
+			Cells []struct {
+				Value string `xml:"v"`
+				Text  string `xml:"is>t"`
+			} `xml:"c"`
+		} `xml:"sheetData>row"`
+	}
+	for _, part := range book.File {
+		if !strings.HasPrefix(part.Name, "xl/worksheets/") {
+			continue
+		}
+		r, err := part.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, _ := io.ReadAll(r)
+		r.Close()
+		if err := xml.Unmarshal(data, &sheet); err != nil {
+			t.Fatalf("%s: %v", part.Name, err)
+		}
+		break
+	}
+	// Rows of the sheet are the CSV's, under whatever head the workbook has.
+	if len(sheet.Rows) < len(rows) {
+		t.Errorf("XLSX: %d rows of %d", len(sheet.Rows), len(rows))
+	}
+	s.judge(t, "analyst", "explorer", 0, "")
+	s.judge(t, "analyst", "explorer on a phone", 390, "")
+	s.judge(t, "analyst", "explorer on paper", 0, "print")
+}
+
+// accessible: axe-core on what the stories have not come by.
+func (s *stories) accessible(t *testing.T) {
+	var answer struct {
+		Layouts []struct {
+			ID     string
+			Scenes []struct{ ID string }
+		}
+	}
+	s.ask(s.operator, "/api/v1/layouts", &answer)
+	s.b.must(map[string]any{"as": "nobody", "do": "goto", "url": s.url("/login")}, nil)
+	s.b.sees("nobody", 10*time.Second, "button[type=submit]")
+	s.judge(t, "nobody", "login", 0, "")
+	s.judge(t, "nobody", "login on a phone", 390, "")
+	s.b.sees("wall", 5*time.Second, ".livemark", "Trực tiếp")
+	s.judge(t, "wall", "paired wall", 0, "")
+	s.judge(t, "leader", "wall on a phone", 390, "")
+	scenes := 0
+	for _, l := range answer.Layouts {
+		s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/wall?layout=" + l.ID)}, nil)
+		s.b.sees("leader", 20*time.Second, "h1", "Tỉnh Thử")
+		s.b.sees("leader", 10*time.Second, ".stage .scene")
+		s.judge(t, "leader", "layout "+l.ID, 0, "")
+		for _, scene := range l.Scenes {
+			s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/wall?layout=" + l.ID + "&scene=" + scene.ID)}, nil)
+			s.b.sees("leader", 20*time.Second, `[data-scene="`+scene.ID+`"] .scene`)
+			s.judge(t, "leader", l.ID+"/"+scene.ID, 0, "")
+			scenes++
+		}
+	}
+	if scenes < 7 {
+		t.Errorf("only %d scenes were looked at", scenes)
+	}
+	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
+	s.b.sees("duty", 20*time.Second, ".alarmdesk h2")
+	s.judge(t, "duty", "desk on a phone", 390, "")
+	s.judge(t, "duty", "desk on paper", 0, "print")
+	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
+	s.b.sees("duty", 20*time.Second, ".walls [data-wall]")
+	s.judge(t, "duty", "devices on a phone", 390, "")
+}
+
+// judge runs axe-core on a page as it stands: nothing may be found, and nothing may
+// be wider than the screen.
+func (s *stories) judge(t *testing.T, as, what string, width int, media string) {
+	t.Helper()
+	command := map[string]any{"as": as, "do": "axe"}
+	if width > 0 {
+		command["width"], command["height"] = width, width*13/6
+	}
+	if media != "" {
+		command["media"] = media
+	}
+	var found struct {
+		Passes, Wider int
+		Faults        []string
+	}
+	s.b.must(command, &found)
+	for _, fault := range found.Faults {
+		t.Errorf("%s: %s", what, fault)
+	}
+	if found.Passes < 5 {
+		t.Errorf("%s: only %d rules had anything to look at", what, found.Passes)
+	}
+	if found.Wider > 0 && media == "" {
+		t.Errorf("%s: %d px wider than the screen", what, found.Wider)
+	}
+}
