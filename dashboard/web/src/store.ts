@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, Problem, socketURL } from "./api";
 import type { Me } from "./contract";
 import { LiveClient, type Entries, type LinkState } from "./live";
+import { Pace } from "./pace";
 
 export const link = signal<LinkState>("connecting");
 /** Counts heartbeats: the mark beside the clock pulses with it. */
@@ -75,23 +76,34 @@ export async function whoAmI(): Promise<void> {
   }
 }
 
-// Deltas of one frame become one rendering. A hidden page has no frames, so a
-// timer stands in for them.
+// Deltas of one frame become one rendering, and a page that is slow to draw
+// draws more seldom. A hidden page has no frames, so a timer stands in for them.
 const dirty = new Set<() => void>();
+const pace = new Pace();
+const drawn = new MessageChannel(); // its message comes after the frame is drawn
 let scheduled = false;
+let began = 0;
+let waiting: ReturnType<typeof setTimeout>; // until the next drawing is due
+let hidden: ReturnType<typeof setTimeout>; // until no frame is expected any more
+drawn.port1.onmessage = () => pace.drew(began, performance.now() - began);
 function flush(): void {
   if (!scheduled) return;
   scheduled = false;
+  clearTimeout(waiting);
+  clearTimeout(hidden);
+  began = performance.now();
   const all = [...dirty];
   dirty.clear();
   for (const render of all) render();
+  drawn.port2.postMessage(null);
 }
 function schedule(render: () => void): void {
   dirty.add(render);
   if (scheduled) return;
   scheduled = true;
-  requestAnimationFrame(flush);
-  setTimeout(flush, 250);
+  const wait = pace.wait(performance.now());
+  waiting = setTimeout(() => requestAnimationFrame(flush), wait);
+  hidden = setTimeout(flush, wait + 250);
 }
 
 const none: Entries = new Map();
