@@ -67,8 +67,16 @@ async function delay(station) {
 async function hold(path, width, height) {
   const page = await fresh(+width, +height), cdp = await page.context().newCDPSession(page);
   page.on("pageerror", (e) => process.stderr.write(`the page: ${e.stack ?? e}\n`));
-  let deltas = 0; // of stations: four a second where the server and the page keep up
-  page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => { deltas += String(payload).split('"topic":"stations/').length - 1; }));
+  await page.addInitScript(() => {
+    // Counted in the page: a debugger that is told every frame costs the page more than the frame.
+    window.deltas = 0;
+    window.WebSocket = class extends WebSocket {
+      constructor(...args) {
+        super(...args);
+        this.addEventListener("message", ({ data }) => { if (typeof data === "string" && data.slice(0, 200).includes('"delta","topic":"stations/')) window.deltas++; });
+      }
+    };
+  });
   await page.goto(url + path);
   await page.waitForSelector(VALUE, { timeout: 30000 });
   say({});
@@ -76,7 +84,8 @@ async function hold(path, width, height) {
     look: () => page.evaluate(() => ({
       charts: document.querySelectorAll(".spark path").length / 2, tiles: document.querySelectorAll("figure.camera").length,
       clock: document.querySelector(".clock").textContent, link: document.querySelector(".livemark").textContent, elements: document.querySelectorAll("*").length,
-    })).then((seen) => ({ ...seen, deltas })),
+      deltas: window.deltas, // of stations: four a second where the server and the page keep up
+    })),
     heap: async () => {
       await cdp.send("HeapProfiler.enable");
       for (let i = 0; i < 2; i++) await cdp.send("HeapProfiler.collectGarbage"); // what finalizers free goes with the second

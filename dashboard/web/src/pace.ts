@@ -1,28 +1,21 @@
-// How often a page may draw itself anew. A wall of thousands of things on a small
-// machine would be busy with nothing but drawing: each drawing is measured, and
-// the next one waits so long that drawing takes a ninth of the time at most. A
-// page that draws in a few milliseconds notices nothing of it; none waits longer
-// than a second.
+// How often a page draws itself anew. Each drawing is measured: while one takes no
+// longer than a frame or so, the page draws whatever comes as it comes. A wall of
+// thousands of things on a small machine would be busy with nothing but drawing; it
+// draws once a second, with its clock.
 
-/** Rest after a drawing, in parts of what drawing took. */
-const rest = 8;
-/** The longest rest, ms: what is shown may be so much later than it could be. */
-const longest = 1000;
+/** A drawing that takes so long, ms, makes a page slow, and quick again. */
+const slowAbove = 24, quickBelow = 12;
 /** How much one drawing counts: a single slow one is an accident. */
-const weight = 0.3;
+const weight = 0.2;
 
 export class Pace {
   private cost = 0;
-  private began = 0;
+  /** The page draws once a second. */
+  slow = false;
 
-  /** How long the next drawing has to wait at the time, ms. */
-  wait(at: number): number {
-    return Math.max(0, this.began + Math.min(longest, this.cost * rest) - at);
-  }
-
-  /** A drawing began, and was on the screen after some ms. */
-  drew(began: number, took: number): void {
-    this.began = began;
+  /** A drawing took some ms, until it was on the screen. */
+  drew(took: number): void {
     this.cost += weight * (took - this.cost);
+    this.slow = this.cost > (this.slow ? quickBelow : slowAbove);
   }
 }

@@ -49,6 +49,7 @@ export function replayInstead(client: LiveClient): () => void {
   };
 }
 
+const pace = new Pace();
 function tick(): void {
   if (replaying.value) { // its frames move the clock
     setTimeout(tick, 1000);
@@ -56,6 +57,7 @@ function tick(): void {
   }
   now.value = Date.now() + live.offset;
   if (live.heard) heard.value = live.heard + live.offset;
+  if (pace.slow) requestAnimationFrame(() => flush());
   setTimeout(tick, 1000 - (now.value % 1000) + 5);
 }
 tick();
@@ -76,20 +78,17 @@ export async function whoAmI(): Promise<void> {
   }
 }
 
-// Deltas of one frame become one rendering, and a page that is slow to draw
-// draws more seldom. A hidden page has no frames, so a timer stands in for them.
+// Deltas of one frame become one rendering; a page that is slow to draw draws with
+// its clock. A hidden page has no frames, so a timer stands in for them.
 const dirty = new Set<() => void>();
-const pace = new Pace();
 const drawn = new MessageChannel(); // its message comes after the frame is drawn
 let scheduled = false;
 let began = 0;
-let waiting: ReturnType<typeof setTimeout>; // until the next drawing is due
 let hidden: ReturnType<typeof setTimeout>; // until no frame is expected any more
-drawn.port1.onmessage = () => pace.drew(began, performance.now() - began);
+drawn.port1.onmessage = () => pace.drew(performance.now() - began);
 function flush(): void {
   if (!scheduled) return;
   scheduled = false;
-  clearTimeout(waiting);
   clearTimeout(hidden);
   began = performance.now();
   const all = [...dirty];
@@ -101,9 +100,9 @@ function schedule(render: () => void): void {
   dirty.add(render);
   if (scheduled) return;
   scheduled = true;
-  const wait = pace.wait(performance.now());
-  waiting = setTimeout(() => requestAnimationFrame(flush), wait);
-  hidden = setTimeout(flush, wait + 250);
+  const clocked = pace.slow && !replaying.value;
+  if (!clocked) requestAnimationFrame(flush);
+  hidden = setTimeout(flush, clocked ? 1500 : 250);
 }
 
 const none: Entries = new Map();
