@@ -14,6 +14,7 @@ import (
 
 const (
 	readBuffer   = 128 << 10
+	readPause    = time.Millisecond // between two reads that bring something
 	writeBound   = 1 << 20 // bytes that wait to be written before Write blocks
 	writeTimeout = 10 * time.Second
 	lastFlush    = time.Second // for what is written just before Close
@@ -26,7 +27,8 @@ const (
 // packet leaves at once and a thousand acknowledgements leave together.
 type conn struct {
 	net.Conn
-	r *bufio.Reader
+	r      *bufio.Reader
+	filled time.Time // when r last read from the connection; Read's own
 
 	mu      sync.Mutex // guards all below
 	pending []byte     // whole packets
@@ -49,8 +51,19 @@ func newConn(inner net.Conn) *conn {
 	return c
 }
 
-// Read implements net.Conn.
-func (c *conn) Read(p []byte) (int, error) { return c.r.Read(p) }
+// Read implements net.Conn. A broker writes each message by itself, and a reader
+// that runs after every one of them does little else than wake up. So when the
+// last read was a moment ago, it waits for the rest of a millisecond and takes what
+// has gathered; a lone message is read at once.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.r.Buffered() == 0 {
+		if since := time.Since(c.filled); since < readPause {
+			time.Sleep(readPause - since)
+		}
+		defer func() { c.filled = time.Now() }()
+	}
+	return c.r.Read(p)
+}
 
 // Write queues a whole packet, as the client library hands it over. It waits
 // while writeBound bytes are queued.

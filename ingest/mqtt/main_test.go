@@ -28,6 +28,8 @@ type mosquitto struct {
 	conf string
 	addr string
 	cmd  *exec.Cmd
+	// ended is closed when cmd has been waited for.
+	ended chan struct{}
 }
 
 // startMosquitto runs one with more lines of configuration.
@@ -39,62 +41,77 @@ func startMosquitto(t *testing.T, lines ...string) *mosquitto {
 			t.Fatal("Mosquitto is missing: apt-get install mosquitto")
 		}
 	}
-	dir := t.TempDir()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 5 { // a port that was free may be taken by somebody else in between
+		dir := t.TempDir()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &mosquitto{t: t, conf: filepath.Join(dir, "mosquitto.conf"), addr: ln.Addr().String()}
+		ln.Close()
+		_, port, _ := net.SplitHostPort(m.addr)
+		config := []string{
+			"listener " + port + " 127.0.0.1", "persistence true", "persistence_location " + dir + "/", "autosave_interval 1",
+			"autosave_on_changes true", "max_inflight_messages 0", "max_queued_messages 0",
+		}
+		if os.Getuid() == 0 {
+			config = append(config, "user root") // else it gives up the right to its own folder
+		}
+		if !strings.Contains(strings.Join(lines, "\n"), "allow_anonymous") {
+			config = append(config, "allow_anonymous true")
+		}
+		if err := os.WriteFile(m.conf, []byte(strings.Join(append(config, lines...), "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if m.start(path) {
+			t.Cleanup(m.stop)
+			return m
+		}
 	}
-	m := &mosquitto{t: t, conf: filepath.Join(dir, "mosquitto.conf"), addr: ln.Addr().String()}
-	ln.Close()
-	_, port, _ := net.SplitHostPort(m.addr)
-	user := "root"
-	if os.Getuid() != 0 {
-		user = ""
-	}
-	config := []string{
-		"listener " + port + " 127.0.0.1", "persistence true", "persistence_location " + dir + "/", "autosave_interval 1",
-		"autosave_on_changes true", "max_inflight_messages 0", "max_queued_messages 0",
-	}
-	if user != "" {
-		config = append(config, "user "+user) // else it gives up the right to its own folder
-	}
-	if !strings.Contains(strings.Join(lines, "\n"), "allow_anonymous") {
-		config = append(config, "allow_anonymous true")
-	}
-	if err := os.WriteFile(m.conf, []byte(strings.Join(append(config, lines...), "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m.start(path)
-	t.Cleanup(m.stop)
-	return m
+	t.Fatal("Mosquitto does not start")
+	return nil
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
-func (m *mosquitto) start(path string) {
+// start is false when the broker ends at once.
+func (m *mosquitto) start(path string) bool {
 	m.t.Helper()
-	m.cmd = exec.Command(path, "-c", m.conf)
-	if err := m.cmd.Start(); err != nil {
+	cmd := exec.Command(path, "-c", m.conf)
+	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
+	m.cmd, m.ended = cmd, ended
+	gone := false
 	until(m.t, "the broker listens", func() bool {
+		select {
+		case <-ended:
+			gone = true
+			return true
+		default:
+		}
 		c, err := net.Dial("tcp", m.addr)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
 	})
+	return !gone
 }
 
 func (m *mosquitto) stop() {
 	_ = m.cmd.Process.Signal(syscall.SIGTERM)
-	_ = m.cmd.Wait()
+	<-m.ended
 }
 
 func (m *mosquitto) restart() {
 	m.t.Helper()
 	m.stop()
-	m.start(m.cmd.Path)
+	if !m.start(m.cmd.Path) {
+		m.t.Fatal("Mosquitto does not start again")
+	}
 }
 
 // until polls a condition that only another process can make true.
