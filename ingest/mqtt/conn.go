@@ -15,7 +15,7 @@ import (
 const (
 	readBuffer   = 128 << 10
 	readPause    = time.Millisecond // between two reads that bring something
-	writeBound   = 1 << 20 // bytes that wait to be written before Write blocks
+	writeBound   = 1 << 20          // bytes that wait to be written before Write blocks
 	writeTimeout = 10 * time.Second
 	lastFlush    = time.Second // for what is written just before Close
 )
