@@ -294,14 +294,17 @@ func (f *formats) importFile(t *testing.T) {
 		t.Fatalf("exit %d\n%s", code, words)
 	}
 	f.rows(t, "serial", "E2E-NUM-02", lines)
-	hours, err := f.centre.history(f.operator, "serial", "1h", "count", f.began.Add(-24*time.Hour), time.Now().Add(time.Hour), "E2E-NUM-02")
-	total := 0.0
-	for _, r := range hours["E2E-NUM-02"] {
-		total += r.value
-	}
-	if err != nil || total != lines {
-		t.Errorf("the hours hold %v readings: %v", total, err)
-	}
+	until(t, 60*time.Second, "the hours hold every reading", func() string { // rollups follow some seconds later
+		hours, err := f.centre.history(f.operator, "serial", "1h", "count", f.began.Add(-24*time.Hour), time.Now().Add(time.Hour), "E2E-NUM-02")
+		total := 0.0
+		for _, r := range hours["E2E-NUM-02"] {
+			total += r.value
+		}
+		if err != nil || total != lines {
+			return fmt.Sprint(total, err)
+		}
+		return ""
+	})
 }
 
 // retiredSlots: what came for three slots while the program was away is fetched
