@@ -237,11 +237,19 @@ func (l *load) next() int {
 
 const publishRate = 1000 // messages a second
 
-func (l *load) run(ctx context.Context, broker string) error {
+// publisher is a client of the program's broker, which opens after the pages.
+func publisher(broker string) (paho.Client, error) {
 	client := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + broker).SetClientID("bench").SetMessageChannelDepth(10_000).
-		SetConnectRetry(true).SetConnectRetryInterval(100 * time.Millisecond)) // the pages are open before the broker is
-	if token := client.Connect(); token.Wait() && token.Error() != nil {
-		return token.Error()
+		SetConnectRetry(true).SetConnectRetryInterval(100 * time.Millisecond))
+	token := client.Connect()
+	token.Wait()
+	return client, token.Error()
+}
+
+func (l *load) run(ctx context.Context, broker string) error {
+	client, err := publisher(broker)
+	if err != nil {
+		return err
 	}
 	defer client.Disconnect(100)
 	began := time.Now()

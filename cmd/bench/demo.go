@@ -11,24 +11,34 @@ import (
 	"time"
 )
 
-// demoPart is what `ioc demo -quiet` takes once its history is in: the program
-// with its simulated province, and the database engine under it.
-func demoPart(ctx context.Context, r *report) error {
+// startDemo runs `ioc demo -quiet` on ports of its own.
+func startDemo(ctx context.Context) (*run, error) {
 	addrs, err := freeAddresses(5)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d, err := start(func(dir string) ([]string, error) {
 		return []string{"demo", "-quiet", "-data", filepath.Join(dir, "data"), "-listen", addrs[0], "-mqtt", addrs[1], "-rtsp", addrs[2], "-systems", addrs[3], "-telemetry", addrs[4]}, nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	d.page = addrs[0]
+	if err := d.ready(ctx, 30*time.Second); err != nil {
+		d.end()
+		return nil, err
+	}
+	return d, nil
+}
+
+// demoPart is what `ioc demo -quiet` takes once its history is in: the program
+// with its simulated province, and the database engine under it.
+func demoPart(ctx context.Context, r *report) error {
+	d, err := startDemo(ctx)
+	if err != nil {
 		return err
 	}
 	defer d.end()
-	d.page = addrs[0]
-	if err := d.ready(ctx, 30*time.Second); err != nil {
-		return err
-	}
 	// Until the days before are handed in and stored, the demo works harder.
 	for calm, last := 0, 0.0; calm < 3; {
 		select {

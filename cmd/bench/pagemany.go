@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
 // A whole province on one wall: what the page is measured with.
@@ -90,10 +88,9 @@ func manyCentre(ctx context.Context) (*run, error) {
 // communes each, every figure. High is the share of rivers above their levels; where
 // it moves, alarms are raised and cleared all the time.
 func manyLoad(ctx context.Context, broker string, turn time.Duration, high func(turn int) float64) error {
-	client := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + broker).SetClientID("bench").SetMessageChannelDepth(10_000).
-		SetConnectRetry(true).SetConnectRetryInterval(100 * time.Millisecond))
-	if token := client.Connect(); token.Wait() && token.Error() != nil {
-		return token.Error()
+	client, err := publisher(broker)
+	if err != nil {
+		return err
 	}
 	defer client.Disconnect(100)
 	figures := func(unit, n int, at time.Time) {

@@ -40,21 +40,11 @@ func picturePart(ctx context.Context, r *report) error {
 	if err != nil {
 		return errors.New("node is missing: install Node.js 20.19 or newer")
 	}
-	addrs, err := freeAddresses(5)
-	if err != nil {
-		return err
-	}
-	d, err := start(func(dir string) ([]string, error) {
-		return []string{"demo", "-quiet", "-data", filepath.Join(dir, "data"), "-listen", addrs[0], "-mqtt", addrs[1], "-rtsp", addrs[2], "-systems", addrs[3], "-telemetry", addrs[4]}, nil
-	})
+	d, err := startDemo(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.end()
-	d.page = addrs[0]
-	if err := d.ready(ctx, 30*time.Second); err != nil {
-		return err
-	}
 	// The days before are handed in meanwhile, which is not what is measured.
 	select {
 	case <-time.After(8 * time.Second):
