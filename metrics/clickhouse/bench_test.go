@@ -130,7 +130,7 @@ func BenchmarkStore(b *testing.B) {
 // same rows in ready columns, inserted in pieces of the same size. Rollups are
 // left out of both.
 func benchSink(b *testing.B) {
-	const blocks, perInsert = 42, 7 // 672,000 rows; the writer inserts 100,000 and more at once
+	const blocks, perInsert = 42, 7 // 672,000 rows; the writer's inserts are of about that size
 	s := openStore(b, config(b))
 	exec(b, s, "CREATE TABLE bare AS raw")
 	source := newSensors(benchStations, at(b, "2026-03-01 00:00"))
@@ -145,7 +145,7 @@ func benchSink(b *testing.B) {
 				rows = append(rows, Row{r, uint64(round)})
 			}
 			if i%perInsert == perInsert-1 {
-				ready, rows = append(ready, new(columns).fill(rows)), nil
+				ready, rows = append(ready, new(columns).fill(batch{rows})), nil
 			}
 		}
 		total := float64(blocks * len(stream[0]))

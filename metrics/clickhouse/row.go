@@ -66,21 +66,21 @@ type Bucket struct {
 }
 
 // Dirty are the buckets that the rows lie in, each once, in no order.
-func Dirty(rows []Row) []Bucket {
+func Dirty(pieces ...[]Row) []Bucket {
 	var buckets []Bucket
-	size := 1 << bits.Len(uint(2*len(rows)))
+	size := 1 << bits.Len(uint(2*batch(pieces).len()))
 	places := make([]int32, size)
-	for i := range rows {
-		b := bucketOf(&rows[i])
-		h := maphash.String(seed, b.Station) ^ uint64(b.Start)*0x9e3779b97f4a7c15 ^ maphash.String(seed, b.Metric)*3
-		for at := h >> 7 & uint64(size-1); ; at = (at + 1) & uint64(size-1) {
+	for _, rows := range pieces {
+		for i := range rows {
+			b := bucketOf(&rows[i])
+			h := maphash.String(seed, b.Station) ^ uint64(b.Start)*0x9e3779b97f4a7c15 ^ maphash.String(seed, b.Metric)*3
+			at := h >> 7 & uint64(size-1)
+			for places[at] != 0 && buckets[places[at]-1] != b {
+				at = (at + 1) & uint64(size-1)
+			}
 			if places[at] == 0 {
 				buckets = append(buckets, b)
 				places[at] = int32(len(buckets))
-				break
-			}
-			if buckets[places[at]-1] == b {
-				break
 			}
 		}
 	}

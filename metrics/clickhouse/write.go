@@ -4,91 +4,135 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+	"golang.org/x/sync/errgroup"
 
 	"vonglau/metrics"
 )
 
-// insertRows bounds one insert: the server holds it in memory while it sorts.
-const insertRows = 200_000
+// insertRows bounds one insert, because the server holds it in memory while it
+// sorts, and insertsAtOnce how many run at a time: while the server works on one,
+// the columns of the next are made.
+const (
+	insertRows    = 120_000
+	insertsAtOnce = 2
+)
 
-// Write stores raw rows. Writing any of them again changes nothing. When it
-// fails, some of the rows may be there and some not; the caller writes all of
-// them again. Rollups are not touched: see Recompute.
-func (s *Store) Write(ctx context.Context, rows []Row) error {
-	return s.write(ctx, winners(slices.Clone(rows)))
+// batch is rows in the pieces in which they came; they are not copied together,
+// which would cost more than all else that is done with them here.
+type batch [][]Row
+
+func (b batch) len() (n int) {
+	for _, rows := range b {
+		n += len(rows)
+	}
+	return n
 }
 
-// write stores rows among which no two of one identity have the same version:
-// between others the table decides.
-func (s *Store) write(ctx context.Context, rows []Row) error {
-	for _, part := range byMonth(rows) {
-		for chunk := range slices.Chunk(part, insertRows) {
-			if err := s.insert(ctx, chunk); err != nil {
-				return err
+// parts are batches of about equally many rows, most at the most.
+func (b batch) parts(most int) (parts []batch) {
+	total := b.len()
+	if total == 0 {
+		return nil
+	}
+	count := (total + most - 1) / most
+	size := (total + count - 1) / count
+	var part batch
+	room := size
+	for _, rows := range b {
+		for len(rows) > 0 {
+			n := min(room, len(rows))
+			part, rows, room = append(part, rows[:n]), rows[n:], room-n
+			if room == 0 {
+				parts, part, room = append(parts, part), nil, size
 			}
 		}
 	}
-	return nil
-}
-
-// byMonth splits rows by the partition they go to: one insert over many
-// partitions makes as many parts at once, and the server refuses it over a
-// hundred.
-func byMonth(rows []Row) [][]Row {
-	if len(rows) == 0 {
-		return nil
-	}
-	first, last := rows[0].ObservedAt, rows[0].ObservedAt
-	for i := range rows {
-		first, last = min(first, rows[i].ObservedAt), max(last, rows[i].ObservedAt)
-	}
-	monthOf := func(m metrics.Millis) int {
-		t := m.Time()
-		return t.Year()*12 + int(t.Month())
-	}
-	if monthOf(first) == monthOf(last) {
-		return [][]Row{rows}
-	}
-	months := map[int][]Row{}
-	for _, r := range rows {
-		month := monthOf(r.ObservedAt)
-		months[month] = append(months[month], r)
-	}
-	parts := make([][]Row, 0, len(months))
-	for _, part := range months {
+	if part != nil {
 		parts = append(parts, part)
 	}
 	return parts
 }
 
+// Write stores raw rows. Writing any of them again changes nothing. When it
+// fails, some of the rows may be there and some not; the caller writes all of
+// them again. Rollups are not touched: see Recompute.
+func (s *Store) Write(ctx context.Context, rows []Row) error {
+	return s.write(ctx, batch{winners(slices.Clone(rows))})
+}
+
+// write stores rows among which no two of one identity have the same version:
+// between others the table decides, in whatever order they come.
+func (s *Store) write(ctx context.Context, b batch) error {
+	var inserts errgroup.Group // without a context: an insert that goes well is not given up for another's sake
+	inserts.SetLimit(insertsAtOnce)
+	for _, month := range b.byMonth() {
+		for _, part := range month.parts(insertRows) {
+			inserts.Go(func() error { return s.insert(ctx, part) })
+		}
+	}
+	return inserts.Wait()
+}
+
+// byMonth splits rows by the partition they go to: one insert over many
+// partitions makes as many parts at once, and the server refuses it over a
+// hundred.
+func (b batch) byMonth() []batch {
+	monthOf := func(m metrics.Millis) int {
+		t := m.Time()
+		return t.Year()*12 + int(t.Month())
+	}
+	first, last := metrics.Millis(math.MaxInt64), metrics.Millis(math.MinInt64)
+	for _, rows := range b {
+		for i := range rows {
+			first, last = min(first, rows[i].ObservedAt), max(last, rows[i].ObservedAt)
+		}
+	}
+	if first > last || monthOf(first) == monthOf(last) {
+		return []batch{b}
+	}
+	months := map[int][]Row{}
+	for _, rows := range b {
+		for _, r := range rows {
+			month := monthOf(r.ObservedAt)
+			months[month] = append(months[month], r)
+		}
+	}
+	split := make([]batch, 0, len(months))
+	for _, rows := range months {
+		split = append(split, batch{rows})
+	}
+	return split
+}
+
 // columns of one insert, in the order of insertStatement.
 const insertStatement = "INSERT INTO raw (metric, station, observed_at, id, value, quality, received_at, version)"
 
-func (s *Store) insert(ctx context.Context, rows []Row) error {
+func (s *Store) insert(ctx context.Context, b batch) error {
 	began := time.Now()
-	batch, err := s.conn.PrepareBatch(ctx, insertStatement)
+	statement, err := s.conn.PrepareBatch(ctx, insertStatement)
 	if err != nil {
 		return fmt.Errorf("prepare insert: %w", err)
 	}
-	defer batch.Close()
+	defer statement.Close()
 	c := freeColumns.Get().(*columns)
 	defer freeColumns.Put(c)
-	for i, column := range c.fill(rows) {
-		if err := batch.Column(i).Append(column); err != nil {
+	for i, column := range c.fill(b) {
+		if err := statement.Column(i).Append(column); err != nil {
 			return fmt.Errorf("fill column %d: %w", i, err)
 		}
 	}
-	if err := batch.Send(); err != nil {
+	if err := statement.Send(); err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}
 	s.tel.insertSeconds.Observe(time.Since(began).Seconds())
-	s.tel.rows.Add(float64(len(rows)))
+	s.tel.rows.Add(float64(b.len()))
 	return nil
 }
 
@@ -106,8 +150,8 @@ type columns struct {
 var freeColumns = sync.Pool{New: func() any { return new(columns) }}
 
 // fill puts rows into the columns, in the order of insertStatement.
-func (c *columns) fill(rows []Row) []any {
-	n := len(rows)
+func (c *columns) fill(b batch) []any {
+	n := b.len()
 	if cap(c.metric) < n {
 		*c = columns{
 			metric: make([]string, n), station: make([]string, n), id: make([]string, n), observed: make([]int64, n), received: make([]int64, n),
@@ -117,11 +161,15 @@ func (c *columns) fill(rows []Row) []any {
 	metric, station, id := c.metric[:n], c.station[:n], c.id[:n]
 	observed, received := c.observed[:n], c.received[:n]
 	value, quality, version := c.value[:n], c.quality[:n], c.version[:n]
-	for i := range rows {
-		r := &rows[i]
-		metric[i], station[i], id[i] = r.Metric, r.Station, r.ID
-		observed[i], received[i] = storable(r.ObservedAt), storable(r.ReceivedAt)
-		value[i], quality[i], version[i] = r.Value, uint8(r.Quality), r.version()
+	at := 0
+	for _, rows := range b {
+		for i := range rows {
+			r := &rows[i]
+			metric[at], station[at], id[at] = r.Metric, r.Station, r.ID
+			observed[at], received[at] = storable(r.ObservedAt), storable(r.ReceivedAt)
+			value[at], quality[at], version[at] = r.Value, uint8(r.Quality), r.version()
+			at++
+		}
 	}
 	return []any{metric, station, observed, id, value, quality, received, version}
 }

@@ -2,7 +2,7 @@ package clickhouse
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"maps"
 	"math"
@@ -16,8 +16,8 @@ import (
 // WriterConfig of NewWriter; zero durations and bounds take the default.
 type WriterConfig struct {
 	FlushEvery  time.Duration // how long rows wait for an insert; 0: 1 s
-	FlushRows   int           // rows that are inserted without waiting; 0: 100,000
-	BufferRows  int           // rows that may wait before Add blocks; 0: 500,000
+	FlushRows   int           // rows that are inserted without waiting; 0: 200,000
+	BufferRows  int           // rows that may wait before Add blocks; 0: 600,000
 	RollupEvery time.Duration // how often rollups are recomputed and the journal is told; 0: 5 s
 	// Commit is told the sequence up to which everything is stored with its
 	// rollups; the caller replays from behind it after a crash. It is called
@@ -40,14 +40,14 @@ type Writer struct {
 	wake   chan struct{} // holds a token when FlushRows wait
 
 	mu      sync.Mutex // guards what follows
-	pending []Row      // at most BufferRows, or one block that is larger
-	usual   int        // rows that were taken the last time
+	pending batch      // the blocks that wait
+	rows    int        // in pending: at most BufferRows, or one block that is larger
 	added   uint64     // sequence of the newest block in pending or before it
 	oldest  time.Time  // when the first block since the last take was added
 	space   chan struct{}
 
 	// What follows belongs to Run.
-	todo      [][]Row // rows that were taken and are not yet stored
+	todo      []batch // what was taken and is not yet stored
 	taken     uint64  // sequence of the newest block in todo or before it
 	stored    uint64  // sequence up to which all rows are stored
 	committed uint64
@@ -58,8 +58,8 @@ type Writer struct {
 
 const (
 	defaultFlushEvery  = time.Second
-	defaultFlushRows   = 100_000
-	defaultBufferRows  = 500_000
+	defaultFlushRows   = 200_000
+	defaultBufferRows  = 600_000
 	defaultRollupEvery = 5 * time.Second
 	// dirtyBuckets bounds the memory of what waits for RollupEvery: beyond it
 	// the recompute does not wait.
@@ -103,7 +103,7 @@ func (w *Writer) Add(ctx context.Context, seq uint64, readings []metrics.Reading
 	}
 	rows = winners(rows)
 	w.mu.Lock()
-	for len(w.pending) > 0 && len(w.pending)+len(rows) > w.config.BufferRows {
+	for w.rows > 0 && w.rows+len(rows) > w.config.BufferRows {
 		space := w.space
 		w.mu.Unlock()
 		w.nudge()
@@ -118,13 +118,13 @@ func (w *Writer) Add(ctx context.Context, seq uint64, readings []metrics.Reading
 	if w.oldest.IsZero() {
 		w.oldest = time.Now()
 	}
-	if w.pending == nil {
-		w.pending = make([]Row, 0, max(len(rows), w.usual)) // so that it need not grow by copying
+	if len(rows) > 0 {
+		w.pending = append(w.pending, rows)
+		w.rows += len(rows)
 	}
-	w.pending = append(w.pending, rows...)
 	w.added = max(w.added, seq)
-	w.store.tel.buffered.Set(float64(len(w.pending)))
-	if len(w.pending) >= w.config.FlushRows {
+	w.store.tel.buffered.Set(float64(w.rows))
+	if w.rows >= w.config.FlushRows {
 		w.nudge()
 	}
 	return nil
@@ -172,10 +172,9 @@ func (w *Writer) Run(ctx context.Context) error {
 func (w *Writer) take() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.pending) > 0 {
-		w.usual = len(w.pending)
+	if w.rows > 0 {
 		w.todo = append(w.todo, w.pending)
-		w.pending = nil
+		w.pending, w.rows = nil, 0
 	}
 	if w.waiting.IsZero() {
 		w.waiting = w.oldest
@@ -204,23 +203,22 @@ func (w *Writer) flush(ctx context.Context) error {
 // are halved until the ones at fault stand alone, and those are set aside.
 func (w *Writer) insert(ctx context.Context) error {
 	for len(w.todo) > 0 {
-		rows := w.sift(w.todo[0])
-		err := w.store.write(ctx, rows) // Add has kept the winners of each block
+		b := w.sift(w.todo[0])
+		err := w.store.write(ctx, b) // Add has kept the winners of each block
 		switch {
 		case err == nil:
-			for _, b := range Dirty(rows) {
-				w.dirty[b] = struct{}{}
+			for _, bucket := range Dirty(b...) {
+				w.dirty[bucket] = struct{}{}
 			}
 			w.todo = w.todo[1:]
 		case !isContent(err):
-			w.todo[0] = rows
+			w.todo[0] = b
 			return err
-		case len(rows) == 1:
-			w.setAside(rows, err)
+		case b.len() == 1:
+			w.setAside(slices.Concat(b...), err)
 			w.todo = w.todo[1:]
 		default:
-			half := len(rows) / 2
-			w.todo = slices.Concat([][]Row{rows[:half], rows[half:]}, w.todo[1:])
+			w.todo = slices.Concat(b.parts((b.len()+1)/2), w.todo[1:])
 		}
 	}
 	return nil
@@ -228,19 +226,17 @@ func (w *Writer) insert(ctx context.Context) error {
 
 // sift sets aside what the table's constraints would refuse, without asking the
 // server: a source that sends nothing else must not cost an insert per row.
-func (w *Writer) sift(rows []Row) []Row {
-	if !slices.ContainsFunc(rows, func(r Row) bool { return r.fault() != "" }) {
-		return rows
-	}
-	var good, bad []Row
-	for _, r := range rows {
-		if r.fault() == "" {
-			good = append(good, r)
-		} else {
-			bad = append(bad, r)
+func (w *Writer) sift(b batch) batch {
+	faulty := func(r Row) bool { return r.fault() != "" }
+	good := make(batch, 0, len(b))
+	for _, rows := range b {
+		if slices.ContainsFunc(rows, faulty) {
+			bad := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !faulty(r) })
+			w.setAside(bad, errors.New(bad[0].fault()))
+			rows = slices.DeleteFunc(slices.Clone(rows), faulty)
 		}
+		good = append(good, rows)
 	}
-	w.setAside(bad, fmt.Errorf("%s", bad[0].fault()))
 	return good
 }
 
