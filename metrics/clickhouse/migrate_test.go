@@ -42,11 +42,7 @@ func storeAt(t *testing.T, c Config, migration int) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tel, err := newTelemetry(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Store{conn: conn, config: c, log: discardLog(), tel: tel, horizons: map[string]metrics.Millis{}}
+	s := &Store{conn: conn, config: c, log: discardLog(), tel: newTelemetry(), horizons: map[string]metrics.Millis{}}
 	t.Cleanup(func() { _ = conn.Close() })
 	if migration == 0 {
 		return s

@@ -39,8 +39,8 @@ type Store struct {
 }
 
 // Open connects, waits a bounded while for the server to answer, makes the
-// database if it is missing and brings its schema up to date. Close gives the
-// connections back.
+// database if it is missing and brings its schema up to date. When it fails it
+// may be called again with the same options. Close gives the connections back.
 func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -54,10 +54,6 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if o.Wait == 0 {
 		o.Wait = defaultWait
 	}
-	tel, err := newTelemetry(o.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("register instruments: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, o.Wait)
 	defer cancel()
 	if err := makeDatabase(ctx, c); err != nil {
@@ -67,10 +63,13 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	s := &Store{conn: conn, config: c, log: o.Log.With("component", "clickhouse"), tel: tel, horizons: map[string]metrics.Millis{}}
+	s := &Store{conn: conn, config: c, log: o.Log.With("component", "clickhouse"), tel: newTelemetry(), horizons: map[string]metrics.Millis{}}
 	err = s.migrate(ctx)
 	if err == nil {
 		err = s.makeDictionary(ctx)
+	}
+	if err == nil {
+		err = s.tel.register(o.Registerer)
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())

@@ -75,6 +75,28 @@ func TestOpenWaitsBounded(t *testing.T) {
 	}
 }
 
+// The server may end while it is reached for the first time: who tries again
+// succeeds, with the instruments of the same program.
+func TestOpenAgainAfterFailure(t *testing.T) {
+	c, o := config(t), Options{Registerer: prometheus.NewRegistry(), Wait: 300 * time.Millisecond}
+	away := c
+	away.Addr = []string{"127.0.0.1:1"}
+	if _, err := Open(t.Context(), away, o); err == nil {
+		t.Fatal("nobody answers, and no error")
+	}
+	o.Wait = 0
+	s, err := Open(t.Context(), c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(t.Context(), c, o); err == nil || !strings.Contains(err.Error(), "instruments") {
+		t.Errorf("two stores count in one place: %v", err)
+	}
+}
+
 // In a cluster only the text can be checked here.
 func TestStatementsOfACluster(t *testing.T) {
 	c := Config{Cluster: "province"}

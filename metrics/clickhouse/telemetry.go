@@ -1,6 +1,10 @@
 package clickhouse
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 type telemetry struct {
 	rows          prometheus.Counter
@@ -16,8 +20,9 @@ type telemetry struct {
 	drift         *prometheus.CounterVec
 }
 
-// newTelemetry makes the instruments; a nil Registerer leaves them unregistered.
-func newTelemetry(r prometheus.Registerer) (*telemetry, error) {
+// newTelemetry makes the instruments. They are not registered yet: Open may fail
+// and be tried again.
+func newTelemetry() *telemetry {
 	seconds := func(name, help string) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: name, Help: help,
@@ -67,15 +72,20 @@ func newTelemetry(r prometheus.Registerer) (*telemetry, error) {
 	for _, op := range []string{opInsert, opRollup, opCommit} {
 		t.retries.WithLabelValues(op)
 	}
+	return t
+}
+
+// register the instruments; a nil Registerer leaves them unregistered.
+func (t *telemetry) register(r prometheus.Registerer) error {
 	if r == nil {
-		return t, nil
+		return nil
 	}
 	for _, c := range []prometheus.Collector{t.rows, t.insertSeconds, t.rollupSeconds, t.querySeconds, t.lag, t.buffered, t.retries, t.setAside, t.tooOld, t.reconciled, t.drift} {
 		if err := r.Register(c); err != nil {
-			return nil, err
+			return fmt.Errorf("register instruments: %w", err)
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // What a retry was of: the values of the label op.
