@@ -24,8 +24,13 @@ type stop struct {
 	do   func(context.Context) error
 }
 
-// stopTime bounds each part's end.
-const stopTime = 4 * time.Second
+// stopTime bounds each part's end, and stopAll that of all together: whoever
+// pressed Ctrl-C waits no more than 5 s. What a bound cuts off is not lost: the
+// journal has it, as after a kill.
+const (
+	stopTime = 3 * time.Second
+	stopAll  = 4 * time.Second
+)
 
 // add registers a stop; called right after the part was started.
 func (s *stops) add(name string, do func(context.Context) error) {
@@ -40,8 +45,10 @@ func (s *stops) run() {
 	list := s.list
 	s.list = nil
 	s.mu.Unlock()
+	all, cancel := context.WithTimeout(context.Background(), stopAll)
+	defer cancel()
 	for i := len(list) - 1; i >= 0; i-- {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+		ctx, cancel := context.WithTimeout(all, stopTime)
 		start := time.Now()
 		if err := list[i].do(ctx); err != nil {
 			s.log.Warn("a part did not end as it should", "part", list[i].name, "error", err)
