@@ -22,6 +22,10 @@ import (
 // waits.
 const maxPending = journal.MaxBlockRows
 
+// maxMessage bounds the readings of one message, which must find room among
+// those that wait; one that holds more is refused as a whole.
+const maxMessage = maxPending / 4
+
 // Message is one payload as a source brought it.
 type Message struct {
 	Source   string // one of Sources
@@ -124,6 +128,14 @@ func (d *Door) decode(readings []metrics.Reading, m Message, now metrics.Millis)
 // admit validates the readings in place and returns the good ones; refused, if
 // given, is told the others.
 func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis, refused func(*metrics.Refusal)) []metrics.Reading {
+	if len(readings) > maxMessage {
+		refusal := metrics.Refuse(metrics.TooLarge, "payload", "", "%d readings; at most %d are taken at once", len(readings), maxMessage)
+		d.refuse(m, refusal)
+		if refused != nil {
+			refused(refusal)
+		}
+		return nil
+	}
 	c := d.opts.Catalogue()
 	good := readings[:0]
 	for _, r := range readings {
@@ -261,7 +273,7 @@ func (d *Door) TakeMessage(ctx context.Context, m Message, may func(station stri
 // durable queues readings and waits until they are durable.
 func (d *Door) durable(ctx context.Context, source string, good []metrics.Reading) (taken int, err error) {
 	for part := good; len(part) > 0; {
-		n := min(len(part), maxPending/4)
+		n := min(len(part), maxMessage)
 		durable := make(chan struct{})
 		if err := d.enqueue(ctx, source, part[:n], func() { close(durable) }); err != nil {
 			return taken, fmt.Errorf("door: %w", err)

@@ -269,6 +269,26 @@ func TestFullQueueHoldsBack(t *testing.T) {
 	h.send("lc/A/rain", "2") // the door goes on
 }
 
+// A message that never finds room is refused, instead of holding its source for
+// ever, and so is acknowledged.
+func TestMessageOfTooManyReadings(t *testing.T) {
+	h := newHouse(t)
+	readings := make([]metrics.Reading, 70_000)
+	for i := range readings {
+		readings[i] = metrics.Reading{Station: "A", Metric: "rain", ObservedAt: metrics.MillisOf(now.Add(-time.Duration(i) * time.Second)), Value: 1}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	settled := make(chan struct{})
+	if err := h.door.Put(ctx, ingest.Message{Source: "mqtt", Topic: "x", Settle: func() { close(settled) }}, readings); err != nil {
+		t.Fatal(err)
+	}
+	<-settled
+	if n := h.refusals.Counts()["mqtt"][metrics.TooLarge]; n != 1 {
+		t.Errorf("counted %v", h.refusals.Counts())
+	}
+}
+
 func TestTakeTellsEachRefusal(t *testing.T) {
 	h := newHouse(t)
 	at := metrics.MillisOf(now)
