@@ -24,6 +24,9 @@ const (
 	Refused  Log = "REFUSED"  // what the door did not take: the one log that forgets its oldest
 )
 
+// eventsBytes bounds the log of events: some three million of them.
+const eventsBytes = 1 << 30
+
 func (l Log) subject(producer string) string { return string(l) + "." + producer }
 
 // Config of the journal.
@@ -135,7 +138,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	}
 	for _, s := range []jetstream.StreamConfig{
 		{Name: string(Readings), MaxBytes: cfg.MaxBytes},
-		{Name: string(Events), MaxBytes: 1 << 30},
+		{Name: string(Events), MaxBytes: eventsBytes},
 		{Name: string(Refused), MaxBytes: 64 << 20, MaxMsgs: 10_000, Discard: jetstream.DiscardOld},
 	} {
 		s.Subjects = []string{s.Name + ".>"}

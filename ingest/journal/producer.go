@@ -121,6 +121,9 @@ func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause st
 	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == errCodeStreamFull {
+		if p.log == Events {
+			return 0, "full", fmt.Errorf("the log of events is full at %d MiB; it holds what people did and what was published, and is never emptied by itself: %w", eventsBytes>>20, err)
+		}
 		return 0, "full", fmt.Errorf("the journal is full (journal.max_bytes): is the database being written? %w", err)
 	}
 	if ctx.Err() == nil {

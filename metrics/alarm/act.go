@@ -13,7 +13,7 @@ type Verb string
 // person's too.
 const (
 	Raise   Verb = "raise"
-	Change  Verb = "change" // another severity or value
+	Change  Verb = "change" // another severity, or after a while another value
 	Ack     Verb = "ack"
 	Assign  Verb = "assign"
 	Comment Verb = "comment"
@@ -80,12 +80,14 @@ type Alarm struct {
 	AcknowledgedBy string         `json:"acknowledged_by"`
 	AssignedTo     string         `json:"assigned_to"`
 	Notes          []Note         `json:"comments"`
+
+	shownAt metrics.Millis // when Value, Count and Text were last told
 }
 
 // apply folds one act. Repeating an act changes nothing but a comment, and a
 // comment is known by its time and author.
 func (a *Alarm) apply(act Act) {
-	a.ChangedAt = act.At
+	a.ChangedAt, a.shownAt = act.At, act.At
 	switch act.Verb {
 	case Raise, Change:
 		if act.Subject != nil {

@@ -132,6 +132,34 @@ func TestManySilencesAreOneNotice(t *testing.T) {
 	}
 }
 
+// The number of an open alarm moves on every minute, and is an act only once an
+// hour: a river that stays high for weeks must not fill the journal.
+func TestNumberMovesOn(t *testing.T) {
+	w := newWorld(t, river)
+	w.level["A"] = 81.1
+	w.after(0)
+	if acts := w.after(10 * time.Second); len(acts) != 1 {
+		t.Fatalf("raised by %+v", acts)
+	}
+	recorded := 0
+	for second := range 3 * 3600 {
+		w.level["A"] = 81.1 + float64(second%50)/100
+		before := w.only().Text
+		recorded += len(w.after(time.Second))
+		if moved := w.only().Text != before; moved && second%60 != 59 {
+			t.Fatalf("the number moves after %d s", second+1)
+		}
+	}
+	if a := w.only(); recorded != 2 && recorded != 3 || a.Severity != alarm.Warning || a.Text.Vi == "Bản Hồ: 81,10 m, báo động II" {
+		t.Errorf("%d acts in three hours; it says %q", recorded, a.Text.Vi)
+	}
+	// What does not move is not recorded again.
+	w.after(time.Hour)
+	if acts := w.after(2 * time.Hour); len(acts) != 0 {
+		t.Errorf("nothing moved: %+v", acts)
+	}
+}
+
 // The same acts, folded again, twice or in a new process, give the same alarms.
 func TestFoldIsRepeatable(t *testing.T) {
 	w := newWorld(t, river)

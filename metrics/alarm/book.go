@@ -64,6 +64,17 @@ func (b *Book) Apply(act Act) {
 	}
 }
 
+// show moves the number of an open alarm on, without an act: it is the present's,
+// and is judged anew after a restart.
+func (b *Book) show(id string, value float64, count int, text metrics.Text, now metrics.Millis) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.alarms[id]; a != nil && a.Status != Cleared {
+		a.Value, a.Count, a.Text, a.shownAt = value, count, text, now
+		b.changed[id] = struct{}{}
+	}
+}
+
 // Check reports whether a person's act is possible now.
 func (b *Book) Check(act Act) error {
 	b.mu.Lock()

@@ -40,7 +40,8 @@ func NewMachine(rules []Rule, book *Book) *Machine {
 }
 
 // Judge looks at everything once and returns the acts that follow, to be
-// appended to the journal and then applied to the book.
+// appended to the journal and then applied to the book. The numbers of open
+// alarms it moves on in the book itself.
 func (m *Machine) Judge(c *metrics.Catalogue, v Values, now metrics.Millis) []Act {
 	var acts []Act
 	open := m.book.open()
@@ -122,6 +123,14 @@ func (m *Machine) idle(open map[string]Alarm, r *Rule, s Subject) bool {
 	return !isOpen && m.keys[key] == nil
 }
 
+// How often the number of an open alarm moves on: on the screens, and as an act.
+// An alarm may stay open for weeks, and acts are kept for ever; the one an hour
+// is what a restart shows of a source that has been silent since.
+const (
+	showEvery   = time.Minute
+	recordEvery = time.Hour
+)
+
 // step moves one key's machine. Worse comes after Hold, better after
 // ClearAfter; what changes its mind in between starts again.
 func (m *Machine) step(acts []Act, open map[string]Alarm, r *Rule, s Subject, to Severity, value float64, count int, text metrics.Text, now metrics.Millis) []Act {
@@ -132,8 +141,12 @@ func (m *Machine) step(acts []Act, open map[string]Alarm, r *Rule, s Subject, to
 	}
 	if to == alarm.Severity {
 		delete(m.keys, key)
-		if isOpen && now.Sub(alarm.ChangedAt) >= time.Minute && text != alarm.Text { // the number moves on, at most once a minute
+		switch {
+		case !isOpen || text == alarm.Text && alarm.shownAt == alarm.ChangedAt: // as it was recorded
+		case now.Sub(alarm.ChangedAt) >= recordEvery:
 			acts = append(acts, Act{Verb: Change, Alarm: alarm.ID, At: now, Severity: to, Value: value, Count: count, Text: text})
+		case now.Sub(alarm.shownAt) >= showEvery && text != alarm.Text:
+			m.book.show(alarm.ID, value, count, text, now)
 		}
 		return acts
 	}
