@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,9 @@ func (p *Producer) lastRecord(ctx context.Context) (seq uint64, id string, err e
 	return msg.Sequence, msg.Header.Get(recordID), nil
 }
 
+// id of a producer's nth record in this life.
+func (p *Producer) id(n uint64) string { return p.epoch + "-" + strconv.FormatUint(n, 36) }
+
 // Append makes data durable and returns its sequence. It tries until it
 // succeeds, ctx ends, or the producer is fenced off; while it tries, HeldBack
 // says why. A returned error means "not known to be durable".
@@ -70,7 +74,7 @@ func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
 	defer p.mu.Unlock()
 	p.n++
 	msg := &nats.Msg{Subject: p.subject, Data: data, Header: nats.Header{}}
-	msg.Header.Set(recordID, p.epoch+"-"+strconv.FormatUint(p.n, 36))
+	msg.Header.Set(recordID, p.id(p.n))
 	start := time.Now()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		seq, cause, err := p.try(ctx, msg)
@@ -112,6 +116,10 @@ func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause st
 	switch {
 	case lookErr == nil && id == msg.Header.Get(recordID):
 		return seq, "", nil
+	case lookErr == nil && seq > p.last && strings.HasPrefix(id, p.epoch+"-"):
+		// An append whose caller went away, a browser that was closed say, has arrived all the same.
+		p.last = seq
+		return p.try(ctx, msg)
 	case lookErr == nil && seq != p.last:
 		if seq < p.last { // purged below the cursors: the subject is empty or older now
 			p.last = seq
