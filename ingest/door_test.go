@@ -302,6 +302,20 @@ func TestTakeTellsEachRefusal(t *testing.T) {
 	}
 }
 
+// A block with a name that is too long could not be read again, and would take
+// its neighbours with it.
+func TestIdIsBounded(t *testing.T) {
+	h := newHouse(t)
+	at := metrics.MillisOf(now)
+	taken, refused, err := h.door.Take(t.Context(), "http", []metrics.Reading{
+		{Station: "A", Metric: "rain", ObservedAt: at, Value: 1},
+		{Station: "A", Metric: "rain", ObservedAt: at, Value: 1, ID: strings.Repeat("x", 2000)},
+	})
+	if err != nil || taken != 1 || len(refused) != 1 || refused[0].Reason != metrics.TooLarge || refused[0].Field != "id" {
+		t.Fatalf("taken %d, refused %+v, %v", taken, refused, err)
+	}
+}
+
 // An unknown station waits, is adopted, and what it sent lately is taken.
 func TestNewDeviceIsAdopted(t *testing.T) {
 	h := newHouse(t)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"vonglau/ingest/journal"
 	"vonglau/metrics"
 )
 
@@ -28,6 +29,9 @@ func validate(c *metrics.Catalogue, r *metrics.Reading, now metrics.Millis) *met
 	}
 	if metric.Kind == metrics.Ratio {
 		return metrics.Refuse(metrics.NotMeasured, "metric", r.Metric, "is derived from %s and %s, not read", metric.Numerator, metric.Denominator)
+	}
+	if len(r.ID) > journal.MaxString {
+		return metrics.Refuse(metrics.TooLarge, "id", r.ID, "%d bytes; at most %d are taken", len(r.ID), journal.MaxString)
 	}
 	r.Station, r.Metric, r.ReceivedAt = station.ID, metric.ID, now
 	if r.Value-r.Value != 0 { // NaN or infinite

@@ -25,9 +25,10 @@ const (
 	blockOverhead = 4 + 4 + 4
 	// MaxBlockRows bounds a block in readings.
 	MaxBlockRows = 64 << 10
-	// maxString bounds one station, metric or id, so that a damaged block
-	// cannot ask for memory that its bytes do not back.
-	maxString = 1 << 10
+	// MaxString bounds one station, metric or id in bytes, so that a damaged block
+	// cannot ask for memory that its bytes do not back. What goes in must keep it:
+	// a block with a longer one could not be read again.
+	MaxString = 1 << 10
 )
 
 // ErrDamaged says that a block's bytes are not what was written.
@@ -218,7 +219,7 @@ func (d *blockReader) uint64() uint64 {
 func (d *blockReader) strings(rows uint64) []string {
 	list := make([]string, 0, min(rows, 4096))
 	for n := d.uvarint(rows); n > 0 && !d.bad; n-- {
-		list = append(list, string(d.take(int(d.uvarint(maxString)))))
+		list = append(list, string(d.take(int(d.uvarint(MaxString)))))
 	}
 	return list
 }
