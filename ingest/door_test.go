@@ -172,6 +172,7 @@ func TestRefusals(t *testing.T) {
 		"unknown metric":  {"lc/A/snow", "1", metrics.UnknownMetric},
 		"not measured":    {"lc/A/wind", "1", metrics.NotMeasured},
 		"clock in 2036":   {"tram/A", `{"ts":"2036-02-07T06:28:16Z","mua":1}`, metrics.ClockAhead},
+		"clock in 2611":   {"tram/A", `{"ts":"` + now.Add(1<<63-1).Add(1<<63-1).Format(time.RFC3339) + `","mua":1}`, metrics.ClockAhead}, // 2^64 ns from now
 		"clock in 1970":   {"tram/A", `{"ts":"1970-01-01T00:00:00Z","mua":1}`, metrics.TooOld},
 		"malformed":       {"tram/A", `{"ts":`, metrics.BadFormat},
 		"no mapping":      {"elsewhere", "1", metrics.Unmapped},

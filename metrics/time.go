@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -23,8 +24,12 @@ func (m Millis) Time() time.Time { return time.UnixMilli(int64(m)).UTC() }
 // Add moves m by d, truncated to the millisecond.
 func (m Millis) Add(d time.Duration) Millis { return m + Millis(d.Milliseconds()) }
 
-// Sub is the span from o to m.
-func (m Millis) Sub(o Millis) time.Duration { return time.Duration(m-o) * time.Millisecond }
+// Sub is the span from o to m, at most 292 years: a wrong clock's time must not
+// wrap around into what is plausible.
+func (m Millis) Sub(o Millis) time.Duration {
+	const longest = Millis(math.MaxInt64 / time.Millisecond)
+	return time.Duration(max(-longest, min(m-o, longest))) * time.Millisecond
+}
 
 // Floor is the start of the bucket of the given width that contains m. Buckets
 // are aligned to the civil day, so a width of 24 h gives civil days.
