@@ -3,6 +3,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -119,12 +120,14 @@ const (
 	maxSessions = 10_000
 	maxFailures = 10 // in a minute, by user or by address
 	maxWatched  = 10_000
+	maxName     = 1000 // bytes of a user's name and of a password
 )
 
 // Access checks passwords and keeps sessions. Safe for concurrent use.
 type Access struct {
 	users    map[string]User
 	sessions Sessions
+	decoy    string        // a hash that an unknown user's password is compared with; empty: nobody has one
 	hashing  chan struct{} // capacity 2: a hash takes 64 MiB
 
 	mu       sync.Mutex // guards all below
@@ -143,6 +146,7 @@ func New(ctx context.Context, users []User, sessions Sessions) (*Access, error) 
 	a := &Access{users: map[string]User{}, sessions: sessions, hashing: make(chan struct{}, 2), live: map[string]session{}, failures: map[string][]time.Time{}}
 	for _, u := range users {
 		a.users[u.Name] = u
+		a.decoy = cmp.Or(a.decoy, u.Hash)
 	}
 	all, err := sessions.All(ctx)
 	if err != nil {
@@ -161,13 +165,11 @@ func New(ctx context.Context, users []User, sessions Sessions) (*Access, error) 
 
 // SignIn checks a password and opens a session. Remote is the asker's address.
 func (a *Access) SignIn(ctx context.Context, user, password, remote string, now time.Time) (token string, p Principal, err error) {
-	if a.tooMany(now, "user "+user, "from "+remote) {
-		return "", Principal{}, ErrTooMany
+	if len(user) > maxName || len(password) > maxName {
+		return "", Principal{}, ErrWrong // not counted: what is counted is remembered
 	}
-	u, known := a.users[user]
-	if !a.matches(ctx, u, password) || !known {
-		a.failed(now, "user "+user, "from "+remote)
-		return "", Principal{}, ErrWrong
+	if err := a.verify(ctx, user, password, remote, now); err != nil {
+		return "", Principal{}, err
 	}
 	token = newToken()
 	s := session{User: user, Expires: now.Add(sessionFor)}
@@ -179,35 +181,64 @@ func (a *Access) SignIn(ctx context.Context, user, password, remote string, now 
 	if err := a.sessions.Put(ctx, key, value); err != nil {
 		return "", Principal{}, fmt.Errorf("session: %w", err)
 	}
+	for _, old := range a.add(key, s, now) {
+		if err := a.sessions.Delete(ctx, old); err != nil {
+			return "", Principal{}, fmt.Errorf("session: %w", err)
+		}
+	}
+	return token, a.users[user].principal(), nil
+}
+
+// add takes a session up and returns those that are over, and the oldest one when
+// there are too many: their places in the bucket are to be given back.
+func (a *Access) add(key string, s session, now time.Time) (gone []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.live) >= maxSessions {
-		a.dropOldest()
+	oldest := ""
+	for k, other := range a.live {
+		if now.After(other.Expires) {
+			gone = append(gone, k)
+		} else if oldest == "" || other.Expires.Before(a.live[oldest].Expires) {
+			oldest = k
+		}
+	}
+	if len(gone) == 0 && len(a.live) >= maxSessions {
+		gone = append(gone, oldest)
+	}
+	for _, k := range gone {
+		delete(a.live, k)
 	}
 	a.live[key] = s
-	return token, u.principal(), nil
+	return gone
 }
 
-func (a *Access) dropOldest() {
-	var oldest string
-	for key, s := range a.live {
-		if oldest == "" || s.Expires.Before(a.live[oldest].Expires) {
-			oldest = key
-		}
+// verify compares a password, a few at a time, so that guesses sent all at once
+// are counted as those sent one by one are. An unknown user takes as long as one
+// with a hash and a wrong password.
+func (a *Access) verify(ctx context.Context, user, password, remote string, now time.Time) error {
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	delete(a.live, oldest)
+	if a.tooMany(now, "user "+user, "from "+remote) {
+		return ErrTooMany
+	}
+	u, known := a.users[user]
+	if !known {
+		u.Hash = a.decoy
+	}
+	if !u.matches(password) || !known {
+		a.failed(now, "user "+user, "from "+remote)
+		return ErrWrong
+	}
+	return nil
 }
 
-// matches compares in constant time; an unknown user takes as long as a known
-// one with a wrong password.
-func (a *Access) matches(ctx context.Context, u User, password string) bool {
+// matches compares in constant time.
+func (u User) matches(password string) bool {
 	if u.Hash != "" {
-		select {
-		case a.hashing <- struct{}{}:
-			defer func() { <-a.hashing }()
-		case <-ctx.Done():
-			return false
-		}
 		return verify(u.Hash, password)
 	}
 	want, got := sha256.Sum256([]byte(u.Password)), sha256.Sum256([]byte(password))

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,5 +71,88 @@ func TestSession(t *testing.T) {
 	}
 	if _, _, err := a.SignIn(t.Context(), "demo", "x", "elsewhere", now.Add(2*time.Minute)); err != nil {
 		t.Errorf("two minutes later: %v", err)
+	}
+}
+
+// costly is a hash that no password has and that takes 8 MiB and some milliseconds
+// to compare with.
+const costly = "$argon2id$v=19$m=8192,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+// Guesses that are sent all at once are no more than those sent one by one.
+func TestGuessesAtOnceAreCounted(t *testing.T) {
+	a, err := access.New(t.Context(), []access.User{{Name: "demo", Role: access.Leader, Scope: "15", Hash: costly}}, memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	var wrong atomic.Int64
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for range 200 {
+		all.Go(func() {
+			<-start
+			if _, _, err := a.SignIn(t.Context(), "demo", "guess", "r", now); errors.Is(err, access.ErrWrong) {
+				wrong.Add(1)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	if n := wrong.Load(); n > 12 { // ten, and who was being compared
+		t.Errorf("%d guesses were compared", n)
+	}
+}
+
+// Sessions that are over, and those beyond the bound, give their places back:
+// a centre that runs for years has room for the next one.
+func TestSessionsThatAreOverAreForgotten(t *testing.T) {
+	store := memory{}
+	a, err := access.New(t.Context(), []access.User{{Name: "demo", Role: access.Leader, Scope: "15", Password: "x"}}, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for month := range 3 {
+		for range 5 {
+			if _, _, err := a.SignIn(t.Context(), "demo", "x", "r", now.Add(time.Duration(month)*31*24*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(store) != 5 {
+		t.Errorf("%d sessions are kept", len(store))
+	}
+}
+
+// A name of megabytes would be remembered with its failures.
+func TestLongNamesAreNotRemembered(t *testing.T) {
+	a, err := access.New(t.Context(), nil, memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if _, _, err := a.SignIn(t.Context(), strings.Repeat("x", 2000)+string(rune(0x61+i)), "x", "r", time.Now()); !errors.Is(err, access.ErrWrong) {
+			t.Fatalf("attempt %d: %v", i, err)
+		}
+	}
+}
+
+// How long a refusal takes does not tell whether there is such a user.
+func TestUnknownUserTakesAsLong(t *testing.T) {
+	a, err := access.New(t.Context(), []access.User{{Name: "trucban", Role: access.Duty, Scope: "15", Hash: costly}}, memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes := func(user string) uint64 { // what a hash takes is memory, on a busy machine too
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, _, err := a.SignIn(t.Context(), user, "wrong", user, time.Now()); !errors.Is(err, access.ErrWrong) {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if known, unknown := bytes("trucban"), bytes("nobody"); unknown < known/2 {
+		t.Errorf("a known user's password takes %d bytes to compare, an unknown one's %d", known, unknown)
 	}
 }
