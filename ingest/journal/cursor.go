@@ -71,7 +71,7 @@ func (c *Cursor) Load(ctx context.Context) (uint64, error) {
 		// The engine found damage when it opened the log and cut its tail off;
 		// sequences begin again behind what is left, and must not be skipped.
 		c.j.lost(c.log, last+1, p.Seq)
-		return last, nil
+		return last, c.Save(ctx, last)
 	}
 	return p.Seq, nil
 }
