@@ -31,7 +31,8 @@ type follower struct {
 	at      atomic.Int64  // Unix ms of that
 	delay   atomic.Int64  // ms between the newest block's being durable and applied
 	gap     atomic.Bool   // windows are incomplete until the database refills them
-	torn    chan struct{} // capacity 1: a gap came while the program ran
+	tears   atomic.Uint64 // gaps that came while the program ran
+	torn    chan struct{} // capacity 1: there was one
 }
 
 const (
@@ -214,6 +215,7 @@ func (f *follower) load() (uint64, error) {
 // forgotten.
 func (f *follower) tear(ahead time.Duration) {
 	now := metrics.MillisOf(metrics.Now())
+	f.tears.Add(1)
 	f.gap.Store(true)
 	f.live.Missing(now.Add(-longestWindow), now.Add(ahead))
 	select {
@@ -222,11 +224,37 @@ func (f *follower) tear(ahead time.Duration) {
 	}
 }
 
-// refill completes the windows from the database after a gap.
-func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, replay func(ctx context.Context, ids []string, from, to metrics.Millis, yield func([]metrics.Reading) error) error) error {
+// refillPause is between two attempts to refill the windows.
+const refillPause = 15 * time.Second
+
+// stored hands over the stored readings of metrics that were observed in [from, to).
+type stored func(ctx context.Context, ids []string, from, to metrics.Millis, yield func([]metrics.Reading) error) error
+
+// refills completes the windows after each gap until ctx ends. What fails is tried
+// again: until then the windows say that they are incomplete.
+func (f *follower) refills(ctx context.Context, catalogue func() *metrics.Catalogue, ask stored) error {
+	for {
+		var again <-chan time.Time
+		if err := f.refill(ctx, catalogue(), ask); err != nil && ctx.Err() == nil {
+			f.log.Warn("live windows stay incomplete", "error", err, "pause", refillPause)
+			again = time.After(refillPause)
+		}
+		select {
+		case <-again:
+		case <-f.torn:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// refill completes the windows from the database after a gap. One that comes
+// meanwhile is the next call's.
+func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, ask stored) error {
 	if !f.gap.Load() {
 		return nil
 	}
+	tears := f.tears.Load()
 	var ids []string
 	for _, m := range c.Metrics() {
 		if m.Kind != metrics.Ratio {
@@ -234,12 +262,15 @@ func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, replay func
 		}
 	}
 	now := metrics.MillisOf(metrics.Now())
-	err := replay(ctx, ids, now.Add(-longestWindow), now, func(readings []metrics.Reading) error {
+	err := ask(ctx, ids, now.Add(-longestWindow), now, func(readings []metrics.Reading) error {
 		f.live.Apply(readings, now)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("refill live windows: %w", err)
+	}
+	if f.tears.Load() != tears {
+		return nil
 	}
 	f.gap.Store(false)
 	f.live.Refilled()

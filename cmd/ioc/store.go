@@ -126,18 +126,7 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 	part(s.watch)
 	part(func(ctx context.Context) error { return db.RunRetention(ctx, s.a.clock.trusted) })
 	part(clickhouse.NewReconciler(db, clickhouse.ReconcilerConfig{Log: s.a.log}).Run)
-	part(func(ctx context.Context) error {
-		for {
-			if err := s.a.follower.refill(ctx, s.a.current(), db.Replay); err != nil {
-				s.log.Warn("live windows stay incomplete", "error", err)
-			}
-			select {
-			case <-s.a.follower.torn:
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	})
+	part(func(ctx context.Context) error { return s.a.follower.refills(ctx, s.a.current, db.Replay) })
 	part(func(ctx context.Context) error {
 		return s.a.journal.Follow(ctx, journal.Readings, after, func(ctx context.Context, rec journal.Record) error {
 			readings, err := journal.DecodeBlock(rec.Data)
