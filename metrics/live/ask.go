@@ -236,11 +236,12 @@ func (e *Engine) ratio(m *metrics.Metric, stations []string, now metrics.Millis,
 		if !okN || !okD {
 			continue
 		}
-		oldest := n
+		pair := n // as old, and as doubtful, as the worse of both
 		if d.At < n.At {
-			oldest = d
+			pair = d
 		}
-		if a.count(oldest) {
+		pair.Until, pair.Stale, pair.Quality = min(n.Until, d.Until), n.Stale || d.Stale, max(n.Quality, d.Quality)
+		if a.count(pair) {
 			above += n.Value
 			below += d.Value
 		}

@@ -219,6 +219,38 @@ func TestRatioOfSums(t *testing.T) {
 	}
 }
 
+// A ratio is as old, and as doubtful, as the worse of its parts.
+func TestRatioIsAsOldAsItsWorsePart(t *testing.T) {
+	c, faults := metrics.NewCatalogue(metrics.Source{
+		Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}}},
+		Metrics: []metrics.Metric{
+			{ID: "done", Name: metrics.Text{Vi: "Xong"}, Domain: "service", Kind: metrics.Gauge, ValidFor: time.Minute, Across: metrics.Sum},
+			{ID: "all", Name: metrics.Text{Vi: "Tất cả"}, Domain: "service", Kind: metrics.Gauge, ValidFor: 24 * time.Hour, Across: metrics.Sum},
+			{ID: "share", Name: metrics.Text{Vi: "Tỷ lệ"}, Domain: "service", Kind: metrics.Ratio, Numerator: "done", Denominator: "all"},
+		},
+	})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	share, _ := c.Metric("share")
+	ratio := func(done, all metrics.Reading) live.Aggregate {
+		e := live.New(func() *metrics.Catalogue { return c }, nil)
+		done.Station, done.Metric, done.Value = "unit:15", "done", 1
+		all.Station, all.Metric, all.Value = "unit:15", "all", 2
+		e.Apply([]metrics.Reading{done, all}, now)
+		return e.Aggregate(share, []string{"unit:15"}, now)
+	}
+	if a := ratio(metrics.Reading{ObservedAt: now.Add(-2 * time.Minute)}, metrics.Reading{ObservedAt: now.Add(-3 * time.Minute)}); !a.Stale || !math.IsNaN(a.V) {
+		t.Errorf("with a stale part: %+v", a)
+	}
+	if a := ratio(metrics.Reading{ObservedAt: now, Quality: metrics.Exercise}, metrics.Reading{ObservedAt: now.Add(-time.Second)}); !math.IsNaN(a.V) {
+		t.Errorf("with a drill's part: %+v", a)
+	}
+	if a := ratio(metrics.Reading{ObservedAt: now, Quality: metrics.Suspect}, metrics.Reading{ObservedAt: now.Add(-time.Second)}); a.V != 50 || a.Quality != metrics.Suspect {
+		t.Errorf("with a doubtful part: %+v", a)
+	}
+}
+
 func TestRise(t *testing.T) {
 	e := live.New(catalogue(t), nil)
 	for i := range 31 {
