@@ -202,13 +202,11 @@ var refusals = []int32{
 	469, // VIOLATED_CONSTRAINT
 }
 
-// isContent reports whether the server refused rows for what they are.
+// isContent reports whether the server refused rows for what they are. What goes
+// wrong on the connection (an unexpected packet, say) says nothing about them.
 func isContent(err error) bool {
-	if exception, ok := errors.AsType[*proto.Exception](err); ok {
-		return slices.Contains(refusals, exception.Code)
-	}
-	_, ok := errors.AsType[*driver.OpError](err) // a column that the driver cannot convert
-	return ok
+	exception, ok := errors.AsType[*proto.Exception](err)
+	return ok && slices.Contains(refusals, exception.Code)
 }
 
 // isRefusal reports whether the server understood and said no, so that asking
