@@ -1,10 +1,12 @@
 package dashboard
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -119,20 +121,43 @@ func reply(w http.ResponseWriter, v any) error {
 	return json.NewEncoder(w).Encode(v)
 }
 
-// maxBody bounds a request's body in bytes.
-const maxBody = 8 << 20
+// Bounds of a request's body.
+const (
+	maxBody  = 8 << 20 // bytes
+	bodyTime = time.Minute
+)
+
+// whole is a request's body. It is bounded in time too: a sender that does not go
+// on, and need not be signed in, would hold its connection for ever.
+func whole(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTime)) // only a recorder has none
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, unread(err) // the deadline stays: nothing more is read of this connection
+	}
+	_ = conn.SetReadDeadline(time.Time{})
+	return data, nil
+}
 
 // read decodes a JSON body strictly.
 func read(w http.ResponseWriter, r *http.Request, into any) error {
-	return decode(http.MaxBytesReader(w, r.Body, maxBody), into)
+	data, err := whole(w, r)
+	if err != nil {
+		return err
+	}
+	return decode(data, into)
 }
 
-// decode reads one JSON value without unknown fields.
-func decode(from io.Reader, into any) error {
-	dec := json.NewDecoder(from)
+// decode reads one JSON value without unknown fields and with nothing behind it.
+func decode(data []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return unread(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("something stands behind the JSON value of the body")
 	}
 	return nil
 }
@@ -141,6 +166,9 @@ func decode(from io.Reader, into any) error {
 func unread(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Detail: "at most 8 MiB are taken"}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &problem{Status: http.StatusRequestTimeout, Title: "Too slow", Detail: "the body was not there within a minute"}
 	}
 	return badRequest("the body is not the JSON that is expected: " + err.Error())
 }

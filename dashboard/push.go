@@ -1,10 +1,8 @@
 package dashboard
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -31,7 +29,7 @@ const maxPush = 10_000 // readings
 func (s *Server) push(w http.ResponseWriter, r *http.Request, a asker) error {
 	return s.once(w, r, a, func(text []byte) (pushAnswer, error) {
 		var body []pushed
-		if err := decode(bytes.NewReader(text), &body); err != nil {
+		if err := decode(text, &body); err != nil {
 			return pushAnswer{}, err
 		}
 		if len(body) > maxPush {
@@ -88,9 +86,9 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, a asker, take func
 	if len(given) > 200 {
 		return badRequest("Idempotency-Key has at most 200 characters")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := whole(w, r)
 	if err != nil {
-		return unread(err)
+		return err
 	}
 	if given == "" {
 		answer, err := take(body)
