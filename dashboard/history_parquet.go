@@ -19,6 +19,9 @@ type tableRow struct {
 	Expected *uint64  `parquet:"expected,optional"`
 	Base     *float64 `parquet:"base,optional"`
 
+	Change        *float64 `parquet:"change,optional"`
+	ChangePercent *float64 `parquet:"change_percent,optional"`
+
 	Stations          *uint64  `parquet:"stations,optional"`
 	Of                *uint64  `parquet:"of,optional"`
 	Published         *float64 `parquet:"published,optional"`
@@ -26,6 +29,8 @@ type tableRow struct {
 	PublishedOf       *uint32  `parquet:"published_of,optional"`
 	Revision          *uint32  `parquet:"revision,optional"`
 	PublishedAt       *int64   `parquet:"published_at,optional,timestamp(millisecond)"`
+	Difference        *float64 `parquet:"difference,optional"`
+	DifferencePercent *float64 `parquet:"difference_percent,optional"`
 }
 
 // tableGroup bounds the rows that are held in memory before they are written as
@@ -55,6 +60,8 @@ func (f *tableFile) write(r *record) error {
 	if p.HasBase {
 		row.Base = &p.Base
 	}
+	row.Change, row.ChangePercent = changeOf(p.Change())
+	row.Difference, row.DifferencePercent = changeOf(since(&p))
 	if p.Of > 0 {
 		row.Stations, row.Of = &p.Stations, &p.Of
 	}
@@ -69,6 +76,17 @@ func (f *tableFile) write(r *record) error {
 		return nil
 	}
 	return f.flush()
+}
+
+// changeOf leaves out what is not.
+func changeOf(difference, percent float64, percentOK, ok bool) (d, p *float64) {
+	if ok {
+		d = &difference
+	}
+	if percentOK {
+		p = &percent
+	}
+	return d, p
 }
 
 func (f *tableFile) flush() error {

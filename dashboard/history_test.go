@@ -37,8 +37,11 @@ func historyCatalogue(t *testing.T) *metrics.Catalogue {
 	return c
 }
 
+// compared is the query of the exports that compare.
+var compared = clickhouse.Query{Metric: "rain", Compare: clickhouse.CompareYear, From: metrics.MillisOf(time.Date(2026, 3, 1, 0, 0, 0, 0, metrics.Civil))}
+
 // exportOf runs an export over what stream yields.
-func exportOf(t *testing.T, format string, stream func(yield func(clickhouse.Series) error) error) *httptest.ResponseRecorder {
+func exportOf(t *testing.T, format string, q clickhouse.Query, stream func(yield func(clickhouse.Series) error) error) *httptest.ResponseRecorder {
 	t.Helper()
 	s := &Server{log: slog.New(slog.DiscardHandler), opts: Options{
 		Stream: func(_ context.Context, _ clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
@@ -47,7 +50,6 @@ func exportOf(t *testing.T, format string, stream func(yield func(clickhouse.Ser
 	}}
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/history", nil)
-	q := clickhouse.Query{Metric: "rain", Compare: clickhouse.CompareYear, From: metrics.MillisOf(time.Date(2026, 3, 1, 0, 0, 0, 0, metrics.Civil))}
 	if err := s.export(w, r, historyCatalogue(t), metrics.Predicate{}, []clickhouse.Query{q}, format); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +66,7 @@ func threePoints(yield func(clickhouse.Series) error) error {
 }
 
 func TestExportCSV(t *testing.T) {
-	got := exportOf(t, formatCSV, threePoints).Body.String()
+	got := exportOf(t, formatCSV, compared, threePoints).Body.String()
 	want := "\ufeffChỉ số;Đơn vị tính;Mã;Tên;Thời điểm;Giá trị;Số bản ghi;Số bản ghi cần có;Cùng kỳ năm trước;Tăng, giảm (đơn vị tính; điểm % nếu là %);Tăng, giảm (%)\r\n" +
 		"Lượng mưa;mm;S1;Trạm <Sa Pả> & Ô Quy Hồ;01/03/2026 00:00:00;12,5;144;144;10;2,5;25\r\n" +
 		"Lượng mưa;mm;S1;Trạm <Sa Pả> & Ô Quy Hồ;02/03/2026 00:00:00;;0;144;;;\r\n" +
@@ -74,21 +76,24 @@ func TestExportCSV(t *testing.T) {
 	}
 }
 
-func TestExportXLSX(t *testing.T) {
-	w := exportOf(t, formatSheet, threePoints)
-	archive, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+// sheet is the first sheet of a workbook.
+type sheet struct {
+	Rows []struct {
+		Cells []struct {
+			Text  string `xml:"is>t"`
+			Value string `xml:"v"`
+		} `xml:"c"`
+	} `xml:"sheetData>row"`
+}
+
+// sheetOf reads a workbook, every part of which is XML.
+func sheetOf(t *testing.T, book []byte) (parts map[string]bool, first sheet) {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader(book), int64(len(book)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := map[string]bool{}
-	var sheet struct {
-		Rows []struct {
-			Cells []struct {
-				Text  string `xml:"is>t"`
-				Value string `xml:"v"`
-			} `xml:"c"`
-		} `xml:"sheetData>row"`
-	}
+	parts = map[string]bool{}
 	for _, f := range archive.File {
 		parts[f.Name] = true
 		content, err := f.Open()
@@ -96,7 +101,7 @@ func TestExportXLSX(t *testing.T) {
 			t.Fatal(err)
 		}
 		if f.Name == "xl/worksheets/sheet1.xml" {
-			err = xml.NewDecoder(content).Decode(&sheet)
+			err = xml.NewDecoder(content).Decode(&first)
 		} else {
 			var any struct{ XMLName xml.Name }
 			err = xml.NewDecoder(content).Decode(&any)
@@ -105,6 +110,12 @@ func TestExportXLSX(t *testing.T) {
 			t.Errorf("%s: %v", f.Name, err)
 		}
 	}
+	return parts, first
+}
+
+func TestExportXLSX(t *testing.T) {
+	w := exportOf(t, formatSheet, compared, threePoints)
+	parts, sheet := sheetOf(t, w.Body.Bytes())
 	for _, part := range []string{"[Content_Types].xml", "_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml"} {
 		if !parts[part] {
 			t.Errorf("%s is missing", part)
@@ -123,16 +134,55 @@ func TestExportXLSX(t *testing.T) {
 }
 
 func TestExportParquet(t *testing.T) {
-	body := exportOf(t, formatTable, threePoints).Body.Bytes()
+	body := exportOf(t, formatTable, compared, threePoints).Body.Bytes()
 	rows, err := parquet.Read[tableRow](bytes.NewReader(body), int64(len(body)))
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%v, %v", rows, err)
 	}
-	if r := rows[0]; r.Name != "Trạm <Sa Pả> & Ô Quy Hồ" || r.Value == nil || *r.Value != 12.5 || r.Base == nil || *r.Base != 10 {
+	if r := rows[0]; r.Name != "Trạm <Sa Pả> & Ô Quy Hồ" || r.Value == nil || *r.Value != 12.5 || r.Base == nil || *r.Base != 10 || *r.Change != 2.5 || *r.ChangePercent != 25 {
 		t.Errorf("%+v", r)
 	}
-	if rows[1].Value != nil || rows[2].Value == nil || *rows[2].Value != 3 {
+	if rows[1].Value != nil || rows[1].Change != nil || rows[2].Value == nil || *rows[2].Value != 3 {
 		t.Error("values are mixed up")
+	}
+}
+
+// Every format carries what was published and how far it is from what is known
+// now, and what has not been published is nothing, not nought.
+func TestExportsCarryWhatWasPublished(t *testing.T) {
+	day := metrics.MillisOf(time.Date(2026, 3, 1, 0, 0, 0, 0, metrics.Civil))
+	q := clickhouse.Query{Metric: "rain", Step: 24 * time.Hour, From: day, Published: day.Add(96 * time.Hour)}
+	points := func(yield func(clickhouse.Series) error) error {
+		return yield(clickhouse.Series{Key: "S1", Points: []clickhouse.Point{
+			{At: day, Value: 12, N: 144, Stations: 3, Of: 4, Published: &clickhouse.Published{Value: 10, N: 2, M: 4, Revision: 2, At: day.Add(48 * time.Hour)}},
+			{At: day.Add(24 * time.Hour), Value: 3, N: 1, Stations: 1, Of: 4},
+		}})
+	}
+	text := strings.Split(exportOf(t, formatCSV, q, points).Body.String(), "\r\n")
+	if !strings.HasSuffix(text[1], ";3;4;10;2;4;2;03/03/2026 00:00:00;2;20") || !strings.HasSuffix(text[2], ";1;4;;;;;;;") {
+		t.Errorf("csv: %q", text)
+	}
+	_, sheet := sheetOf(t, exportOf(t, formatSheet, q, points).Body.Bytes())
+	for i, want := range []string{"3 4 10 2 4 2 46084 2 20", "1 4       "} {
+		cells := sheet.Rows[i+1].Cells
+		var got []string
+		for _, c := range cells[len(cells)-len(publishedNames):] {
+			got = append(got, c.Value)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("xlsx: row %d is %q, want %q", i+1, got, want)
+		}
+	}
+	file := exportOf(t, formatTable, q, points).Body.Bytes()
+	rows, err := parquet.Read[tableRow](bytes.NewReader(file), int64(len(file)))
+	if err != nil || len(rows) != 2 {
+		t.Fatalf("%v, %v", rows, err)
+	}
+	if r := rows[0]; r.Published == nil || *r.Published != 10 || *r.PublishedOf != 4 || *r.Revision != 2 || r.Difference == nil || *r.Difference != 2 || *r.DifferencePercent != 20 {
+		t.Errorf("parquet: %+v", r)
+	}
+	if r := rows[1]; *r.Stations != 1 || r.Published != nil || r.Revision != nil || r.Difference != nil || r.DifferencePercent != nil {
+		t.Errorf("parquet: %+v", r)
 	}
 }
 
