@@ -37,7 +37,7 @@ type desk struct {
 	conn  driver.Conn // of the test itself, to look behind the store
 }
 
-func deskCatalogue(t *testing.T) *metrics.Catalogue {
+func deskCatalogue(t testing.TB) *metrics.Catalogue {
 	t.Helper()
 	counts := func(id string) metrics.Metric {
 		return metrics.Metric{ID: id, Name: text(id), Unit: "{dossier}", Domain: "service", Kind: metrics.Total, Across: metrics.Sum, ValidFor: time.Hour, Public: true}
@@ -65,7 +65,7 @@ func deskCatalogue(t *testing.T) *metrics.Catalogue {
 	return c
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	c := deskCatalogue(t)
 	library, err := embedded.Find()

@@ -53,7 +53,7 @@ func (m memory) Delete(_ context.Context, key string) error        { delete(m, k
 
 // province is a random catalogue with a value, an alarm and a camera everywhere.
 type province struct {
-	t         *testing.T
+	t         testing.TB
 	catalogue *metrics.Catalogue // at the start
 	current   atomic.Pointer[metrics.Catalogue]
 	source    metrics.Source
@@ -282,13 +282,13 @@ func (m sees) unitOfExtra(p *province, unit string) bool {
 }
 
 type person struct {
-	t *testing.T
+	t testing.TB
 	p *province
 	*http.Client
 	jar *cookiejar.Jar
 }
 
-func (p *province) signIn(t *testing.T, user string) *person {
+func (p *province) signIn(t testing.TB, user string) *person {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {

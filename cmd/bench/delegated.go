@@ -14,11 +14,11 @@ import (
 
 // delegated runs the benchmarks of packages that measure themselves: those in
 // files which print figure lines. What they need to build is theirs.
-func delegated(pattern string) part {
+func delegated(patterns ...string) part {
 	return func(ctx context.Context, r *report) error {
-		list, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", pattern).Output()
+		list, err := exec.CommandContext(ctx, "go", append([]string{"list", "-f", "{{.Dir}}"}, patterns...)...).Output()
 		if err != nil {
-			return fmt.Errorf("go list %s: %w", pattern, err)
+			return fmt.Errorf("go list %s: %w", patterns, err)
 		}
 		figures := 0
 		var faults []error
@@ -34,7 +34,7 @@ func delegated(pattern string) part {
 			}
 		}
 		if figures == 0 {
-			faults = append(faults, fmt.Errorf("no benchmark of %s printed a figure", pattern))
+			faults = append(faults, fmt.Errorf("no benchmark of %s printed a figure", patterns))
 		}
 		return errors.Join(faults...)
 	}

@@ -30,7 +30,7 @@ type part func(ctx context.Context, r *report) error
 // parts by name, in the order of "all".
 var parts = map[string]part{
 	"hub": hubPart, "e2e": e2ePart, "page": pagePart, "soak": soakPart, "picture": picturePart, "demo": demoPart, "alarms": alarmsPart, "access": accessPart,
-	"streams": streamsPart, "ingest": delegated("./ingest/..."), "store": delegated("./metrics/clickhouse/..."),
+	"streams": streamsPart, "ingest": delegated("./ingest/..."), "store": delegated("./metrics/clickhouse/...", "./dashboard"),
 }
 
 func main() {
