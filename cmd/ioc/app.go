@@ -285,7 +285,7 @@ func (a *app) restoreRefusals(ctx context.Context) error {
 // startEngine starts the embedded database unless an external one is named. It
 // does not wait for it: nobody but history needs the database.
 func (a *app) startEngine(ctx context.Context) error {
-	if len(a.cfg.ClickHouse.Addr) > 0 {
+	if a.cfg.ClickHouse.External() {
 		return nil
 	}
 	if err := embedded.CheckCPU(); err != nil {

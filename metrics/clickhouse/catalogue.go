@@ -28,6 +28,9 @@ type mapping struct {
 }
 
 func (s *Store) syncCatalogue(ctx context.Context, c *metrics.Catalogue, today metrics.Date) error {
+	if len(s.shards) > 0 { // each looks up units for its own stations
+		return s.each(func(_ int, shard *Store) error { return shard.syncCatalogue(ctx, c, today) })
+	}
 	open, err := s.openMappings(ctx)
 	if err != nil {
 		return fmt.Errorf("read units of stations: %w", err)

@@ -13,14 +13,18 @@ import (
 
 // Config is the clickhouse section of the configuration.
 type Config struct {
-	Addr       []string `yaml:"addr"`     // host:port of the native protocol; the first that answers is used
-	Database   string   `yaml:"database"` // made if missing; empty: vonglau
-	Username   string   `yaml:"username"`
-	Password   string   `yaml:"password"`
-	TLS        bool     `yaml:"tls"`
-	Cluster    string   `yaml:"cluster"`     // name of a cluster of one shard; tables are then replicated on it
-	MaxThreads int      `yaml:"max_threads"` // per query; 0: the server's choice
-	MaxMemory  int64    `yaml:"max_memory"`  // bytes per query; 0: the server's choice
+	Addr []string `yaml:"addr"` // host:port of the native protocol; the first that answers is used
+	// Shards are the servers of a cluster of two shards and more, each with its
+	// replicas, in the place of Addr. Stations are spread over them by their ids:
+	// a database keeps the shards it was made with.
+	Shards     [][]string `yaml:"shards"`
+	Database   string     `yaml:"database"` // made if missing; empty: vonglau
+	Username   string     `yaml:"username"`
+	Password   string     `yaml:"password"`
+	TLS        bool       `yaml:"tls"`
+	Cluster    string     `yaml:"cluster"`     // its name on the servers; tables are replicated on it, unless no shard has replicas
+	MaxThreads int        `yaml:"max_threads"` // per query; 0: the server's choice
+	MaxMemory  int64      `yaml:"max_memory"`  // bytes per query; 0: the server's choice
 	// Retention is how long each level is kept; without it, for ever.
 	Retention *Retention `yaml:"retention"`
 	// The reader is the user of the SQL door: it may read the database named
@@ -28,6 +32,8 @@ type Config struct {
 	// log_comment alone. Without it the door is shut.
 	ReaderUsername string `yaml:"reader_username"`
 	ReaderPassword string `yaml:"reader_password"`
+
+	place place // of a shard
 }
 
 const defaultDatabase = "vonglau"
@@ -39,7 +45,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 // Validate reports every fault of the section, each naming its key.
 func (c *Config) Validate() error {
 	var faults []error
-	if len(c.Addr) == 0 {
+	if len(c.Addr) == 0 && len(c.Shards) == 0 {
 		faults = append(faults, errors.New("clickhouse.addr is empty: name the host:port of a server"))
 	}
 	for _, addr := range c.Addr {
@@ -47,6 +53,7 @@ func (c *Config) Validate() error {
 			faults = append(faults, fmt.Errorf("clickhouse.addr %q is not a host:port", addr))
 		}
 	}
+	faults = append(faults, c.validateShards()...)
 	if c.Database != "" && !namePattern.MatchString(c.Database) {
 		faults = append(faults, fmt.Errorf("clickhouse.database %q is not a name of letters, digits and _", c.Database))
 	}
@@ -86,7 +93,7 @@ func (c *Config) options(database string) *driver.Options {
 	if c.MaxMemory > 0 {
 		settings["max_memory_usage"] = c.MaxMemory
 	}
-	if c.Cluster != "" {
+	if c.replicated() {
 		// A recompute must see the rows that were written before it, on
 		// whichever replica it runs.
 		settings["insert_quorum"] = "auto"

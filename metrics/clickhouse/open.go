@@ -29,6 +29,7 @@ const defaultWait = 30 * time.Second
 type Store struct {
 	conn   driver.Conn
 	config Config
+	shards []*Store // of a cluster, by their place; conn is then the first one's. Empty: this is the server
 	log    *slog.Logger
 	tel    *telemetry
 
@@ -56,6 +57,23 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Wait)
 	defer cancel()
+	open := openServer
+	if len(c.Shards) > 0 {
+		open = openShards
+	}
+	tel := newTelemetry()
+	s, err := open(ctx, c, o.Log, tel)
+	if err != nil {
+		return nil, err
+	}
+	if err := tel.register(o.Registerer); err != nil { // the last step, so that a failure may be followed by another try
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// openServer opens one server, or one shard of a cluster.
+func openServer(ctx context.Context, c Config, log *slog.Logger, tel *telemetry) (*Store, error) {
 	if err := makeDatabase(ctx, c); err != nil {
 		return nil, fmt.Errorf("reach clickhouse at %v: %w", c.Addr, err)
 	}
@@ -63,13 +81,13 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	s := &Store{conn: conn, config: c, log: o.Log.With("component", "clickhouse"), tel: newTelemetry(), horizons: map[string]metrics.Millis{}}
+	s := &Store{conn: conn, config: c, log: log.With("component", "clickhouse"), tel: tel, horizons: map[string]metrics.Millis{}}
 	err = s.migrate(ctx)
 	if err == nil {
 		err = s.makeDictionary(ctx)
 	}
 	if err == nil {
-		err = s.tel.register(o.Registerer)
+		err = s.keepPlace(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -78,10 +96,21 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 }
 
 // Close gives the connections back. What runs on them fails.
-func (s *Store) Close() error { return errors.Join(s.door.close(), s.conn.Close()) }
+func (s *Store) Close() error {
+	err := s.door.close()
+	if len(s.shards) == 0 {
+		return errors.Join(err, s.conn.Close())
+	}
+	return errors.Join(err, s.each(func(_ int, shard *Store) error { return shard.Close() }))
+}
 
-// Ping reports whether the server answers.
-func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
+// Ping reports whether every server answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if len(s.shards) == 0 {
+		return s.conn.Ping(ctx)
+	}
+	return s.each(func(_ int, shard *Store) error { return shard.Ping(ctx) })
+}
 
 // makeDatabase tries until ctx ends: at the start of a machine the server and
 // the program come up together. It names no database when it signs in, because

@@ -108,7 +108,7 @@ func compareStore(t *testing.T, s *Store, m model, from, to metrics.Millis) {
 
 func rollupLines(t *testing.T, s *Store, table string) []string {
 	t.Helper()
-	rows, err := s.conn.Query(t.Context(), "SELECT toString(metric), toString(station), toInt64(toUnixTimestamp(bucket)) * 1000, count, sum, min, max, first, last, toUnixTimestamp64Milli(last_at) FROM "+table+" FINAL WHERE count > 0")
+	rows, err := s.conn.Query(t.Context(), "SELECT toString(metric), toString(station), toInt64(toUnixTimestamp(bucket)) * 1000, count, sum, min, max, first, last, toUnixTimestamp64Milli(last_at) FROM "+s.config.reading(table)+" FINAL WHERE count > 0")
 	if err != nil {
 		t.Fatal(err)
 	}

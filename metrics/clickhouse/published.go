@@ -198,7 +198,7 @@ func (s *Store) coverage(ctx context.Context, pl *plan, b *published) error {
 	wide := *pl
 	wide.From = max(pl.end.Add(-coverageYear), firstStorable)
 	wide.From = min(wide.From, pl.show)
-	with, from, key := wide.rows(s.config.Database)
+	with, from, key := wide.rows(&s.config)
 	step := pl.grid.startOf(pl.timeColumn())
 	counting := with + "SELECT " + key + " AS key, groupUniqArray(toString(r.station)) AS stations, " + step + " AS t" + from + " AND r.metric = {counted:String} GROUP BY key, t"
 	wanted, err := wanted(pl.stations, pl.keys)

@@ -22,8 +22,9 @@ type ReconcilerConfig struct {
 }
 
 // Reconciler checks for ever whether the rollups are what the raw readings say:
-// it takes buckets at random, works them out anew and compares. A difference
-// that stays is drift, which should never be: it is counted, told and repaired.
+// it takes buckets at random (of a cluster, those of one shard), works them out
+// anew and compares. A difference that stays is drift, which should never be: it
+// is counted, told and repaired.
 type Reconciler struct {
 	store  *Store
 	config ReconcilerConfig
@@ -68,6 +69,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 // now, and repairs what drifts. It reports how many rollup rows, of all levels,
 // were wrong.
 func (r *Reconciler) Check(ctx context.Context, now time.Time) (drifted int, err error) {
+	if shards := r.store.shards; len(shards) > 0 {
+		return (&Reconciler{shards[rand.IntN(len(shards))], r.config, r.log}).Check(ctx, now)
+	}
 	until := metrics.MillisOf(now.Add(-metrics.BucketWidth))
 	sample, err := r.sample(ctx, until)
 	if err != nil || len(sample) == 0 {

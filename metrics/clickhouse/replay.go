@@ -35,7 +35,7 @@ func (s *Store) Replay(ctx context.Context, metricIDs []string, from, to metrics
 	}
 	rows, err := s.conn.Query(driver.Context(ctx, driver.WithExternalTable(wanted)), `
 SELECT toString(metric), toString(station), id, toUnixTimestamp64Milli(observed_at), toUnixTimestamp64Milli(received_at), value, revision, quality
-FROM raw FINAL
+FROM `+s.config.reading(tableRaw)+` FINAL
 WHERE metric IN (SELECT metric FROM wanted)
     AND observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 ORDER BY metric, station, observed_at, id`, named("from", int64(from)), named("to", int64(to)))
@@ -85,8 +85,8 @@ func (s *Store) CountIdentities(ctx context.Context, from, to metrics.Millis) (C
 	var c Counts
 	const rollup = "(SELECT sum(count) FROM %s FINAL WHERE bucket >= toDateTime(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) AND bucket < toDateTime(fromUnixTimestamp64Milli({to:Int64}, 'UTC')))"
 	query := "SELECT count(), countIf(quality = 4), " +
-		fmt.Sprintf(rollup, tableQuarter) + ", " + fmt.Sprintf(rollup, tableHour) + ", " + fmt.Sprintf(rollup, tableDay) +
-		" FROM raw FINAL WHERE observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
+		fmt.Sprintf(rollup, s.config.reading(tableQuarter)) + ", " + fmt.Sprintf(rollup, s.config.reading(tableHour)) + ", " + fmt.Sprintf(rollup, s.config.reading(tableDay)) +
+		" FROM " + s.config.reading(tableRaw) + " FINAL WHERE observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND observed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 	err := s.conn.QueryRow(ctx, query, named("from", int64(from)), named("to", int64(to))).
 		Scan(&c.Raw, &c.Exercise, &c.Quarter, &c.Hour, &c.Day)
 	if err != nil {

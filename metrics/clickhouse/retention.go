@@ -59,6 +59,9 @@ var keptTables = []struct {
 
 // horizon is the moment from which a table holds everything; 0: from the start.
 func (s *Store) horizon(table string) metrics.Millis {
+	if len(s.shards) > 0 {
+		s = s.shards[0] // all of them keep alike
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.horizons[table]
@@ -67,6 +70,9 @@ func (s *Store) horizon(table string) metrics.Millis {
 // Retain drops what is over at now. The horizons move before anything is
 // dropped, so that nothing is recomputed or answered from what is half there.
 func (s *Store) Retain(ctx context.Context, now time.Time) error {
+	if len(s.shards) > 0 {
+		return s.each(func(_ int, shard *Store) error { return shard.Retain(ctx, now) })
+	}
 	if s.config.Retention == nil {
 		return nil
 	}

@@ -76,6 +76,10 @@ const chunkBuckets = 4096
 // fails, the caller runs it again with the same buckets. Buckets that are older
 // than what they are made of is kept for stay as they are, and are counted.
 func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
+	if len(s.shards) > 0 {
+		parts := byShard(buckets, len(s.shards), func(b *Bucket) string { return b.Station })
+		return s.each(func(i int, shard *Store) error { return shard.Recompute(ctx, parts[i]) })
+	}
 	if len(buckets) == 0 {
 		return nil
 	}

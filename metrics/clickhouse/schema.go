@@ -146,7 +146,7 @@ SETTINGS index_granularity = 512`
 // statement fills in what differs between one server and a cluster.
 func (c *Config) statement(text string) string {
 	on, replacing := "", "ReplacingMergeTree"
-	if c.Cluster != "" {
+	if c.replicated() {
 		on, replacing = "ON CLUSTER "+c.Cluster, "ReplicatedReplacingMergeTree"
 	}
 	return strings.NewReplacer("{cluster}", on, "{replacing}", replacing).Replace(text)

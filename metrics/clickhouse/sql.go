@@ -247,14 +247,18 @@ func (s *Store) admit(ctx context.Context, c *metrics.Catalogue, p metrics.Predi
 
 // doorViews are what a person sees; FINAL is in them.
 var doorViews = map[string]string{
-	"readings": "metric, station, observed_at, id, value, quality, received_at, revision FROM {db}.raw",
-	"quarters": "metric, station, bucket, count, sum, min, max, first, last, last_at FROM {db}.rollup_15m",
-	"hours":    "metric, station, bucket, count, sum, min, max, first, last, last_at FROM {db}.rollup_1h",
-	"days":     "metric, station, bucket, count, sum, min, max, first, last, last_at FROM {db}.rollup_day",
+	"readings": "metric, station, observed_at, id, value, quality, received_at, revision FROM {db}.{raw}",
+	"quarters": "metric, station, bucket, count, sum, min, max, first, last, last_at FROM {db}.{rollup_15m}",
+	"hours":    "metric, station, bucket, count, sum, min, max, first, last, last_at FROM {db}.{rollup_1h}",
+	"days":     "metric, station, bucket, count, sum, min, max, first, last, last_at FROM {db}.{rollup_day}",
 }
 
 func (s *Store) openDoor(ctx context.Context) error {
-	replace := strings.NewReplacer("{db}", s.config.Database, "{user}", s.config.Username).Replace
+	names := []string{"{db}", s.config.Database, "{user}", s.config.Username}
+	for _, table := range keptTables {
+		names = append(names, "{"+table.name+"}", s.config.reading(table.name))
+	}
+	replace := strings.NewReplacer(names...).Replace
 	statements := []string{
 		"CREATE DATABASE IF NOT EXISTS sql_{db} {cluster}",
 		"CREATE TABLE IF NOT EXISTS sql_scope {cluster} (token String, kind LowCardinality(String), id String, at DateTime('UTC')) ENGINE = {replacing} ORDER BY (token, kind, id) TTL at + INTERVAL 36 HOUR",
@@ -264,7 +268,7 @@ func (s *Store) openDoor(ctx context.Context) error {
 			return "(SELECT id FROM {db}.sql_scope WHERE token = getSetting('log_comment') AND token != '' AND kind = '" + kind + "')"
 		}
 		statements = append(statements, "CREATE OR REPLACE VIEW sql_{db}."+name+" {cluster} DEFINER = {user} SQL SECURITY DEFINER AS SELECT "+body+
-			" FINAL WHERE metric IN "+admitted("m")+" AND station IN "+admitted("s"))
+			" FINAL WHERE metric GLOBAL IN "+admitted("m")+" AND station GLOBAL IN "+admitted("s")) // the scopes are on this server only
 	}
 	for _, statement := range statements {
 		if err := s.conn.Exec(ctx, s.config.statement(replace(statement))); err != nil {

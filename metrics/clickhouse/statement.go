@@ -17,8 +17,8 @@ func (pl *plan) source() string {
 // a column block, not text. Each form binds them and reads FINAL. Its columns
 // are key, t (Int64, ms), value, n, below; a ratio's value is the numerator and
 // below its denominator.
-func (pl *plan) statement(database string) string {
-	with, from, key := pl.rows(database)
+func (pl *plan) statement(c *Config) string {
+	with, from, key := pl.rows(c)
 	if pl.grid.raw() { // in the order of the table, so that the first rows come at once
 		return "SELECT toString(r.station) AS key, toUnixTimestamp64Milli(r.observed_at) AS t, r.value AS value, toUInt64(1) AS n, 0. AS below" + from +
 			" ORDER BY r.metric, r.station, r.observed_at, r.id LIMIT {limit:UInt64}"
@@ -53,7 +53,7 @@ func (pl *plan) statement(database string) string {
 // rows is the FROM clause, the expression of a row's key, and the WITH that the
 // expression needs. Units are looked up in a constant pair of arrays, which is
 // as fast as a join and leaves FINAL alone.
-func (pl *plan) rows(database string) (with, from, key string) {
+func (pl *plan) rows(c *Config) (with, from, key string) {
 	where := " WHERE r.metric IN ({metric:String}, {other:String}) AND r.station IN (SELECT station FROM wanted)"
 	if pl.source() == tableRaw {
 		where += " AND r.observed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')" +
@@ -62,9 +62,9 @@ func (pl *plan) rows(database string) (with, from, key string) {
 		where += " AND r.bucket >= toDateTime(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))" +
 			" AND r.bucket < toDateTime(fromUnixTimestamp64Milli({to:Int64}, 'UTC')) AND r.count > 0"
 	}
-	from = " FROM " + pl.source() + " AS r FINAL" + where
+	from = " FROM " + c.reading(pl.source()) + " AS r FINAL" + where
 	unitAt := func(station, day string) string {
-		return "dictGetOrDefault('" + database + ".unit_of', 'unit', tuple(" + station + "), " + day + ", '')"
+		return "dictGetOrDefault('" + c.Database + ".unit_of', 'unit', tuple(" + station + "), " + day + ", '')"
 	}
 	switch {
 	case pl.By == ByStation:

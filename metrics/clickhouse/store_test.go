@@ -30,6 +30,23 @@ func TestConfigValidate(t *testing.T) {
 	if err := (&Config{}).Validate(); err == nil {
 		t.Error("an empty section is taken")
 	}
+	shards := Config{Cluster: "tinh", Shards: [][]string{{"a:9000", "b:9000"}, {"c:9000"}}}
+	if err := shards.Validate(); err != nil {
+		t.Errorf("a good cluster: %v", err)
+	}
+	for want, change := range map[string]func(*Config){
+		"exclude each other": func(c *Config) { c.Addr = []string{"a:9000"} },
+		"clickhouse.cluster": func(c *Config) { c.Cluster = "" },
+		"one shard":          func(c *Config) { c.Shards = c.Shards[:1] },
+		"shard 2 is empty":   func(c *Config) { c.Shards = [][]string{{"a:9000"}, {}} },
+		`"nowhere"`:          func(c *Config) { c.Shards = [][]string{{"a:9000"}, {"nowhere"}} },
+	} {
+		c := shards
+		change(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not said in %v", want, err)
+		}
+	}
 }
 
 func TestMigrationsRunOnceAndTogether(t *testing.T) {
@@ -97,16 +114,23 @@ func TestOpenAgainAfterFailure(t *testing.T) {
 	}
 }
 
-// In a cluster only the text can be checked here.
+// Of replicas only the text can be checked here; shards without any are plain.
 func TestStatementsOfACluster(t *testing.T) {
-	c := Config{Cluster: "province"}
+	replicas := Config{Cluster: "province", Shards: [][]string{{"a:9000", "b:9000"}, {"c:9000"}}}
+	plain := Config{Cluster: "province", Shards: [][]string{{"a:9000"}, {"c:9000"}}}
 	for _, m := range migrations {
 		for _, statement := range m.statements {
-			text := c.statement(statement)
 			if strings.HasPrefix(strings.TrimSpace(statement), "INSERT") {
 				continue // runs once, on the server that it reaches
 			}
-			if !strings.Contains(text, "ON CLUSTER province") || !strings.Contains(text, "ReplicatedReplacingMergeTree(version)") || strings.ContainsAny(text, "{}") {
+			for _, c := range []Config{{Cluster: "province"}, replicas, replicas.shard(1)} {
+				text := c.statement(statement)
+				if !strings.Contains(text, "ON CLUSTER province") || !strings.Contains(text, "ReplicatedReplacingMergeTree(version)") || strings.ContainsAny(text, "{}") {
+					t.Errorf("%s: %s", m.name, text)
+				}
+			}
+			c := plain.shard(1)
+			if text := c.statement(statement); strings.Contains(text, "CLUSTER") || strings.Contains(text, "Replicated") {
 				t.Errorf("%s: %s", m.name, text)
 			}
 		}

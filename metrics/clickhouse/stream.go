@@ -193,7 +193,7 @@ func (s *Store) ask(ctx context.Context, pl *plan, stations, keys []string, limi
 	if pl.AsOf != "" {
 		args = append(args, named("as_of", string(pl.AsOf)))
 	}
-	rows, err := s.conn.Query(ctx, pl.statement(s.config.Database), args...)
+	rows, err := s.conn.Query(ctx, pl.statement(&s.config), args...)
 	if err != nil {
 		return nil, serverError("query history", err)
 	}

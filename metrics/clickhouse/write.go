@@ -70,6 +70,15 @@ func (s *Store) Write(ctx context.Context, rows []Row) error {
 // write stores rows among which no two of one identity have the same version:
 // between others the table decides, in whatever order they come.
 func (s *Store) write(ctx context.Context, b batch) error {
+	if len(s.shards) > 0 {
+		parts := make([]batch, len(s.shards))
+		for _, rows := range b {
+			for i, part := range byShard(rows, len(s.shards), func(r *Row) string { return r.Station }) {
+				parts[i] = append(parts[i], part)
+			}
+		}
+		return s.each(func(i int, shard *Store) error { return shard.write(ctx, parts[i]) })
+	}
 	var inserts errgroup.Group // without a context: an insert that goes well is not given up for another's sake
 	inserts.SetLimit(insertsAtOnce)
 	for _, month := range b.byMonth() {

@@ -201,7 +201,7 @@ func (f *File) validate() (faults []error) {
 		f.Replay.Dir = filepath.Join(f.Data, "replay")
 	}
 	add(f.Replay.Validate())
-	if len(f.ClickHouse.Addr) > 0 {
+	if f.ClickHouse.External() {
 		add(f.ClickHouse.Validate())
 	}
 	add(f.Decode.Validate())
