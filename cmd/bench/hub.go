@@ -35,7 +35,7 @@ type heard struct {
 }
 
 func hubPart(ctx context.Context, r *report) error {
-	for _, measure := range []func(context.Context, *report) error{hubDelivery, hubMany, hubStalled, hubChurn} {
+	for _, measure := range []func(context.Context, *report) error{hubDelivery, hubPacked, hubMany, hubStalled, hubChurn} {
 		if err := measure(ctx, r); err != nil {
 			return err
 		}
@@ -76,6 +76,41 @@ func hubDelivery(ctx context.Context, r *report) error {
 		}
 	}
 	r.atMost("hub_cpu_us_per_delivery", costs[0], costs[1], 1.1)
+	return nil
+}
+
+// hubPacked is what compression costs and saves: the processor time of a tick of
+// some stations to readers that take frames packed, and to as many that do not.
+func hubPacked(ctx context.Context, r *report) error {
+	const readers, gauges = 300, 20
+	sides := make([]*listening, 2)
+	for i, dial := range []string{"dial-packed", "dial"} {
+		side, err := listen(ctx, "hub")
+		if err != nil {
+			return err
+		}
+		defer side.end()
+		if err := side.dialAs(dial, readers, 1); err != nil {
+			return err
+		}
+		sides[i] = side
+	}
+	var costs, sizes [2][]float64
+	for n := range rounds + 1 {
+		for k := range sides {
+			i := (n + k) % len(sides)
+			cost, h, err := sides[i].publishAs("publish-stations", 1, gauges, hubTicks, hubEvery)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				costs[i] = append(costs[i], cost.CPU/hubTicks/readers*1e6)
+				sizes[i] = append(sizes[i], h.Bytes/hubTicks/readers)
+			}
+		}
+	}
+	r.atMost("hub_packed_cpu_us_per_delivery", costs[0], costs[1], 1.25)
+	r.atMost("hub_packed_bytes_per_delivery", sizes[0], sizes[1], 0.5)
 	return nil
 }
 
@@ -225,9 +260,11 @@ func (l *listening) end() {
 
 // dial connects readers that are subscribed to so many topics, and returns when
 // each has its first frame.
-func (l *listening) dial(n, topics int) error {
+func (l *listening) dial(n, topics int) error { return l.dialAs("dial", n, topics) }
+
+func (l *listening) dialAs(how string, n, topics int) error {
 	var got int
-	if err := l.clients.ask(&got, "dial", l.addr, n, topics); err != nil {
+	if err := l.clients.ask(&got, how, l.addr, n, topics); err != nil {
 		return err
 	}
 	if got != n {
@@ -239,12 +276,17 @@ func (l *listening) dial(n, topics int) error {
 // publish runs some ticks and returns what they cost the server and what the
 // readers heard.
 func (l *listening) publish(topics, bytes, ticks, every int) (round, heard, error) {
+	return l.publishAs("publish", topics, bytes, ticks, every)
+}
+
+// publishAs is publish of bytes or, with "publish-stations", of so many gauges.
+func (l *listening) publishAs(what string, topics, size, ticks, every int) (round, heard, error) {
 	var cost round
 	var h heard
 	if err := l.clients.ask(&h, "heard"); err != nil { // forgets what was before
 		return cost, h, err
 	}
-	if err := l.server.ask(&cost, "publish", topics, bytes, ticks, every); err != nil {
+	if err := l.server.ask(&cost, what, topics, size, ticks, every); err != nil {
 		return cost, h, err
 	}
 	time.Sleep(100 * time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -36,6 +37,19 @@ func topicName(i int) string { return "overview/" + strconv.Itoa(i) }
 func value(size int) json.RawMessage {
 	head := fmt.Sprintf(`{"t":%d,"pad":"`, time.Now().UnixNano())
 	return json.RawMessage(head + strings.Repeat("x", max(0, size-len(head)-2)) + `"}`)
+}
+
+// stations are the changes of so many gauges, as a district's screen gets them.
+func stations(n int) map[string]json.RawMessage {
+	set := make(map[string]json.RawMessage, n)
+	now := time.Now().UnixMilli()
+	for range n {
+		at := now - int64(rand.IntN(5000))
+		set[fmt.Sprintf("LC-RAIN-%03d", rand.IntN(1000))] = json.RawMessage(fmt.Sprintf(
+			`{"rain":{"v":%.1f,"at":%d,"until":%d,"quality":"good"},"water_level":{"v":%.2f,"at":%d,"until":%d,"quality":"good"}}`,
+			50*rand.Float64(), at, at+600_000, 80+rand.Float64(), at, at+600_000))
+	}
+	return set
 }
 
 // ticks calls do at each tick and says what all of it took.
@@ -73,6 +87,14 @@ func hubServer() (commands, error) {
 			return ticks(a[2], a[3], func() {
 				for i := range a[0] {
 					h.Publish(topicName(i), map[string]json.RawMessage{"k": value(a[1])}, nil)
+				}
+			}), nil
+		},
+		"publish-stations": func(args []string) (any, error) {
+			a := numbers(args)
+			return ticks(a[2], a[3], func() {
+				for i := range a[0] {
+					h.Publish(topicName(i), stations(a[1]), nil)
 				}
 			}), nil
 		},
@@ -143,13 +165,17 @@ func readers() (commands, error) {
 	return commands{
 		"dial": func(args []string) (any, error) {
 			n := numbers(args)
-			return a.dial(args[0], n[1], n[2])
+			return a.dial(args[0], n[1], n[2], false)
+		},
+		"dial-packed": func(args []string) (any, error) {
+			n := numbers(args)
+			return a.dial(args[0], n[1], n[2], true)
 		},
 		"heard": func([]string) (any, error) { return a.heard(), nil },
 		"stall": func(args []string) (any, error) {
 			n := numbers(args)
 			for range n[1] {
-				conn, err := connect(args[0], n[2], 4096)
+				conn, err := connect(args[0], n[2], 4096, false)
 				if err != nil {
 					return 0, err
 				}
@@ -168,9 +194,10 @@ func readers() (commands, error) {
 	}, nil
 }
 
-// connect shakes hands, subscribes and hands over the bare connection.
-func connect(addr string, topics, readBuffer int) (net.Conn, error) {
-	d := websocket.Dialer{Subprotocols: []string{hub.Subprotocol}, ReadBufferSize: 256, WriteBufferSize: 256}
+// connect shakes hands, subscribes and hands over the bare connection, whose
+// frames come packed where that was offered.
+func connect(addr string, topics, readBuffer int, packed bool) (net.Conn, error) {
+	d := websocket.Dialer{Subprotocols: []string{hub.Subprotocol}, ReadBufferSize: 256, WriteBufferSize: 256, EnableCompression: packed}
 	if readBuffer > 0 {
 		d.NetDial = func(network, addr string) (net.Conn, error) {
 			conn, err := net.Dial(network, addr)
@@ -192,13 +219,13 @@ func connect(addr string, topics, readBuffer int) (net.Conn, error) {
 	return ws.NetConn(), ws.WriteJSON(map[string]any{"type": "subscribe", "topics": names})
 }
 
-func (a *audience) dial(addr string, n, topics int) (int, error) {
+func (a *audience) dial(addr string, n, topics int, packed bool) (int, error) {
 	places := make(chan struct{}, 64)
 	ready := make(chan error, n)
 	for range n {
 		places <- struct{}{}
 		go func() {
-			conn, err := connect(addr, topics, 0)
+			conn, err := connect(addr, topics, 0, packed)
 			<-places
 			if err != nil {
 				ready <- err
@@ -265,7 +292,7 @@ func churn(addr string, n int) (int, error) {
 		go func() {
 			var buf [512]byte
 			for left.Add(-1) >= 0 {
-				conn, err := connect(addr, 1, 0)
+				conn, err := connect(addr, 1, 0, false)
 				if err == nil {
 					_, err = conn.Read(buf[:])
 					_ = conn.(*net.TCPConn).SetLinger(0) // no port stays in TIME_WAIT

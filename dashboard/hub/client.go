@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type client struct {
 	allow  func(topic string) error
 	conn   *websocket.Conn
 	wire   *wire
+	packed bool        // it takes permessage-deflate
 	ending atomic.Bool // a close is on its way
 
 	// The hub's mutex guards what follows.
@@ -56,10 +58,11 @@ var ErrOutsideScope = errors.New("outside the scope")
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow func(topic string) error) {
 	taker := &wireTaker{ResponseWriter: w}
 	upgrader := websocket.Upgrader{
-		Subprotocols:    []string{Subprotocol},
-		ReadBufferSize:  512,
-		WriteBufferSize: 512,
-		WriteBufferPool: &writeBuffers,
+		Subprotocols:      []string{Subprotocol},
+		ReadBufferSize:    512,
+		WriteBufferSize:   512,
+		WriteBufferPool:   &writeBuffers,
+		EnableCompression: offersDeflate(r),
 		// CheckOrigin stays the default: same origin only.
 	}
 	conn, err := upgrader.Upgrade(taker, r, nil)
@@ -67,7 +70,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow 
 		h.tel.refused.WithLabelValues("handshake").Inc()
 		return // the upgrader has answered
 	}
-	c := &client{hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire}
+	c := &client{hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire, packed: upgrader.EnableCompression}
 	c.notes = append(c.notes, textFrame(Hello(time.Now(), h.opts.Heartbeat, h.epoch)))
 	if !h.join(c) {
 		h.tel.refused.WithLabelValues("too_many").Inc()
@@ -138,7 +141,11 @@ func (c *client) read() {
 	c.conn.SetReadLimit(maxRequest)
 	window, count := time.Now(), 0
 	for {
-		kind, data, err := c.conn.ReadMessage()
+		kind, message, err := c.conn.NextReader()
+		if err != nil {
+			return
+		}
+		data, err := io.ReadAll(io.LimitReader(message, maxRequest+1))
 		if err != nil {
 			return
 		}
@@ -147,6 +154,9 @@ func (c *client) read() {
 		}
 		var req request
 		switch {
+		case len(data) > maxRequest: // what is packed can be a thousand times as long
+			_, _ = io.Copy(io.Discard, message) // else the connection is reset before the code is read
+			c.end(websocket.CloseMessageTooBig, "too long a message")
 		case count > maxRequests:
 			c.end(CloseBadMessage, "too many messages")
 		case kind != websocket.TextMessage:
@@ -205,13 +215,13 @@ func (c *client) gather(frames [][]byte) [][]byte {
 		}
 		if sub.whole {
 			var ok bool
-			if frames, ok = t.since(frames, sub.sent); ok {
+			if frames, ok = t.since(frames, sub.sent, c.packed); ok {
 				sub.sent = t.seq
 				continue
 			}
 			c.hub.tel.overtaken.Inc()
 		}
-		frames = append(frames, t.whole(c.hub.epoch)...)
+		frames = t.whole(frames, c.hub.epoch, c.packed)
 		sub.sent, sub.whole = t.seq, true
 	}
 	if c.beat {

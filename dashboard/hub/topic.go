@@ -25,7 +25,7 @@ type topic struct {
 	changed  map[string]uint64 // key → seq of its last change; also of keys that are gone
 	floor    uint64            // changes after this seq are known
 	steps    []step            // newest last, at most keptSteps
-	snapshot [][]byte
+	snapshot []*message
 	snapSeq  uint64
 	merged   step      // the newest merged delta: who is as far behind gets the same
 	mergedAt uint64    // the seq that it starts from
@@ -42,7 +42,7 @@ func (t *topic) looked() bool { return len(t.clients) > 0 || t.followers > 0 }
 type step struct {
 	seq  uint64
 	keys []string
-	msg  []byte
+	msg  *message
 }
 
 func newTopic(name string, lossless bool, seq uint64) *topic {
@@ -83,7 +83,7 @@ func (t *topic) publish(set map[string]json.RawMessage, unset []string) bool {
 		t.changed[key] = t.seq
 		keys = append(keys, key)
 	}
-	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: textFrame(encode(delta))})
+	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: newMessage(encode(delta))})
 	if len(t.steps) > keptSteps {
 		t.forget(t.steps[0])
 		t.steps = slices.Delete(t.steps, 0, 1)
@@ -102,8 +102,9 @@ func (t *topic) forget(s step) {
 }
 
 // since appends what a client that has been sent seq `sent` needs: nothing, the
-// very steps, or one delta of newer values. ok is false when only a snapshot helps.
-func (t *topic) since(frames [][]byte, sent uint64) (all [][]byte, ok bool) {
+// very steps, or one delta of newer values, packed or plain. ok is false when only
+// a snapshot helps.
+func (t *topic) since(frames [][]byte, sent uint64, packed bool) (all [][]byte, ok bool) {
 	if sent == t.seq {
 		return frames, true
 	}
@@ -113,18 +114,18 @@ func (t *topic) since(frames [][]byte, sent uint64) (all [][]byte, ok bool) {
 	behind := t.steps[len(t.steps)-int(t.seq-sent):]
 	if len(behind) == 1 || t.lossless {
 		for i := range behind {
-			frames = append(frames, behind[i].msg)
+			frames = append(frames, behind[i].msg.bytes(packed))
 		}
 		return frames, true
 	}
 	if t.mergedAt != sent || t.merged.seq != t.seq {
 		t.merged, t.mergedAt = step{seq: t.seq, msg: t.merge(sent, behind)}, sent
 	}
-	return append(frames, t.merged.msg), true
+	return append(frames, t.merged.msg.bytes(packed)), true
 }
 
 // merge makes one delta of several.
-func (t *topic) merge(sent uint64, behind []step) []byte {
+func (t *topic) merge(sent uint64, behind []step) *message {
 	merged := deltaFrame{Type: "delta", Topic: t.name, Prev: sent, Seq: t.seq, Set: map[string]json.RawMessage{}}
 	seen := map[string]bool{}
 	for _, s := range behind {
@@ -140,19 +141,21 @@ func (t *topic) merge(sent uint64, behind []step) []byte {
 			}
 		}
 	}
-	return textFrame(encode(merged))
+	return newMessage(encode(merged))
 }
 
-// whole is the state in parts, encoded once for each sequence.
-func (t *topic) whole(epoch string) [][]byte {
-	if t.snapshot != nil && t.snapSeq == t.seq {
-		return t.snapshot
+// whole appends the state in parts, encoded once for each sequence.
+func (t *topic) whole(frames [][]byte, epoch string, packed bool) [][]byte {
+	if t.snapshot == nil || t.snapSeq != t.seq {
+		t.snapshot, t.snapSeq = nil, t.seq
+		for _, text := range Snapshot(t.name, epoch, t.seq, t.state) {
+			t.snapshot = append(t.snapshot, newMessage(text))
+		}
 	}
-	t.snapshot, t.snapSeq = Snapshot(t.name, epoch, t.seq, t.state), t.seq
-	for i, text := range t.snapshot {
-		t.snapshot[i] = textFrame(text)
+	for _, part := range t.snapshot {
+		frames = append(frames, part.bytes(packed))
 	}
-	return t.snapshot
+	return frames
 }
 
 // lossless topics deliver every step.

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/http"
@@ -11,25 +10,6 @@ import (
 	"syscall"
 	"time"
 )
-
-// textFrame wraps a text in the header of a whole WebSocket frame from a server
-// (RFC 6455, 5.2: unmasked). A frame is built once and shared by all clients.
-func textFrame(data []byte) []byte {
-	const whole, text = 0x80, 0x01
-	frame := make([]byte, 2, 10+len(data))
-	frame[0] = whole | text
-	switch n := len(data); {
-	case n < 126:
-		frame[1] = byte(n)
-	case n <= 0xffff:
-		frame[1] = 126
-		frame = binary.BigEndian.AppendUint16(frame, uint16(n))
-	default:
-		frame[1] = 127
-		frame = binary.BigEndian.AppendUint64(frame, uint64(n))
-	}
-	return append(frame, data...)
-}
 
 // wireTaker hands the upgrader a connection that frames can also be written to
 // past the library.
