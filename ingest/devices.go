@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,11 @@ func (d *Devices) saw(r metrics.Reading, source string, now metrics.Millis) {
 	}
 	dev.LastSeen = now
 	dev.Count++
+	// What no catalogue would take is not kept: it could not be adopted, and JSON,
+	// in which devices are told and written, has no word for what is not finite.
+	if !metrics.ValidMetricID(r.Metric) || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) || len(r.ID) > journal.MaxString {
+		return
+	}
 	if _, known := dev.Metrics[r.Metric]; known || len(dev.Metrics) < maxDeviceMetrics {
 		dev.Metrics[strings.Clone(r.Metric)] = r.Value
 	}
@@ -144,18 +150,17 @@ func (d *Devices) Adopt(ctx context.Context, s metrics.Station) error {
 	return nil
 }
 
-// release hands over a device's kept readings.
-func (d *Devices) release(id string) []metrics.Reading {
+// keptOf are a device's kept readings.
+func (d *Devices) keptOf(id string) []metrics.Reading {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	kept := d.kept[id]
-	delete(d.kept, id)
-	d.total -= len(kept)
-	return kept
+	return slices.Clone(d.kept[id])
 }
 
 func (d *Devices) forget(ctx context.Context, id string) error {
 	d.mu.Lock()
+	d.total -= len(d.kept[id])
+	delete(d.kept, id)
 	delete(d.list, id)
 	delete(d.wrote, id)
 	d.tel.devices.Set(float64(len(d.list)))
@@ -197,9 +202,9 @@ func (d *Devices) flush(ctx context.Context, c *metrics.Catalogue, now time.Time
 	}
 	d.mu.Unlock()
 	for _, id := range known {
-		if kept := d.release(id); len(kept) > 0 {
+		if kept := d.keptOf(id); len(kept) > 0 {
 			if err := take(ctx, kept); err != nil {
-				return err
+				return err // the next flush takes them again, which changes nothing
 			}
 		}
 		if err := d.forget(ctx, id); err != nil {

@@ -87,6 +87,7 @@ func NewDoor(opts Options) *Door {
 		space: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	opts.Refusals.tel, opts.Devices.tel = d.tel, d.tel
+	d.tel.devices.Set(float64(len(opts.Devices.List())))
 	return d
 }
 

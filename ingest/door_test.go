@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -79,7 +80,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	json, err := payload.Mapping{Topic: "tram/{station}", Format: "json", Time: "ts", Values: map[string]payload.Value{"rain": {Path: "mua"}}}.Compile(nil)
+	rows, err := payload.Mapping{Topic: "tram/{station}", Format: "json", Time: "ts", Values: map[string]payload.Value{"rain": {Path: "mua"}}}.Compile(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func newHouse(t *testing.T) *house {
 			h.mu.Unlock()
 			return producer.Append(ctx, block)
 		},
-		Decoders: []*payload.Decoder{plain, json}, Refusals: h.refusals, Devices: h.devices,
+		Decoders: []*payload.Decoder{plain, rows}, Refusals: h.refusals, Devices: h.devices,
 		Registerer: h.reg, Now: func() time.Time { return now },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -314,6 +315,60 @@ func TestIdIsBounded(t *testing.T) {
 	})
 	if err != nil || taken != 1 || len(refused) != 1 || refused[0].Reason != metrics.TooLarge || refused[0].Field != "id" {
 		t.Fatalf("taken %d, refused %+v, %v", taken, refused, err)
+	}
+}
+
+// What cannot be adopted is not kept of a new device, and spoils neither the list
+// nor what is written of others.
+func TestNewDeviceKeepsOnlyWhatCanBeAdopted(t *testing.T) {
+	h := newHouse(t)
+	if _, _, err := h.door.Take(t.Context(), "http", []metrics.Reading{
+		{Station: "NEW-1", Metric: "rain", Value: 1},
+		{Station: "NEW-1", Metric: "wind", Value: math.Inf(1)},
+		{Station: "NEW-1", Metric: strings.Repeat("m", 60_000), Value: 1},
+		{Station: "NEW-1", Metric: "rain", Value: 2, ID: strings.Repeat("x", 60_000)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	list := h.devices.List()
+	if len(list) != 1 || list[0].Count != 4 || len(list[0].Metrics) != 1 || list[0].Metrics["rain"] != 1 {
+		t.Fatalf("%+v", list)
+	}
+	if _, err := json.Marshal(list); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a device sent is handed over again when it was not taken.
+func TestAdoptionThatFailsIsTriedAgain(t *testing.T) {
+	h := newHouse(t)
+	h.send("lc/NEW-1/rain", "1")
+	c, faults := h.catalogue.With([]metrics.Station{{ID: "NEW-1", Name: metrics.Text{Vi: "Mới"}, Unit: "15", Metrics: []string{"rain"}}})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done, took, tries := make(chan error, 1), make(chan int, 1), 0
+	go func() {
+		done <- h.devices.Run(ctx, func() *metrics.Catalogue { return c }, func(_ context.Context, rs []metrics.Reading) error {
+			if tries++; tries == 1 {
+				return errors.New("the journal is full")
+			}
+			took <- len(rs)
+			return nil
+		})
+	}()
+	select {
+	case n := <-took:
+		if n != 1 {
+			t.Errorf("%d readings were handed over", n)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("what the device sent is lost")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -84,6 +84,9 @@ var Domains = []string{
 	"service", "documents", "feedback", "health", "education", "economy", "system",
 }
 
+// ValidMetricID reports whether the id could be a metric's.
+func ValidMetricID(id string) bool { return idPattern.MatchString(id) }
+
 var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 // Target for a unit of the given kind, if the metric has one.
