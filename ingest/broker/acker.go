@@ -16,12 +16,19 @@ const maxUnsettled = 1024
 type acker struct {
 	client *mochi.Client
 	places chan struct{} // one for each unsettled message
-	ready  chan uint16   // ids to acknowledge; as wide as places, so a send never waits
+	ready  chan answer   // what to acknowledge; as wide as places, so a send never waits
 	gone   chan struct{} // closed when the client has left
 }
 
+// answer to a message: PUBACK, or PUBREC at QoS 2. mochi completes the latter
+// (PUBREL, PUBCOMP) by itself; a message that comes again has its identity.
+type answer struct {
+	kind byte
+	id   uint16
+}
+
 func newAcker(cl *mochi.Client) *acker {
-	return &acker{client: cl, places: make(chan struct{}, maxUnsettled), ready: make(chan uint16, maxUnsettled), gone: make(chan struct{})}
+	return &acker{client: cl, places: make(chan struct{}, maxUnsettled), ready: make(chan answer, maxUnsettled), gone: make(chan struct{})}
 }
 
 // expect makes place for a message and returns how to settle it; ok is false
@@ -37,8 +44,11 @@ func (a *acker) expect(ctx context.Context, pk packets.Packet) (settle func(), o
 	case <-ctx.Done():
 		return nil, false
 	}
-	id := pk.PacketID
-	return func() { a.ready <- id }, true
+	ack := answer{packets.Puback, pk.PacketID}
+	if pk.FixedHeader.Qos == 2 {
+		ack.kind = packets.Pubrec
+	}
+	return func() { a.ready <- ack }, true
 }
 
 func (a *acker) run() {
@@ -46,9 +56,9 @@ func (a *acker) run() {
 		select {
 		case <-a.gone:
 			return
-		case id := <-a.ready:
+		case next := <-a.ready:
 			<-a.places
-			ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: id}
+			ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: next.kind}, PacketID: next.id}
 			if a.client.WritePacket(ack) != nil {
 				a.client.Stop(nil)
 			}

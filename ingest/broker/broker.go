@@ -55,7 +55,6 @@ func New(ctx context.Context, cfg Config, offer func(context.Context, Message) e
 	caps := mochi.NewDefaultServerCapabilities()
 	caps.MaximumPacketSize = 1 << 20
 	caps.MaximumClients = 10_000
-	caps.MaximumQos = 1 // an acknowledgement already means "durable", and identities undo repeats
 	srv := mochi.New(&mochi.Options{Capabilities: caps, Logger: slog.New(slog.DiscardHandler)})
 	if err := srv.AddHook(&hook{ctx: ctx, offer: offer, users: cfg.Users, clients: map[*mochi.Client]*acker{}}, nil); err != nil {
 		ln.Close()

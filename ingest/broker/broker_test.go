@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -111,6 +113,38 @@ func TestMessageThatTheDoorDoesNotTake(t *testing.T) {
 	}
 	if offered.Load() != 1 {
 		t.Errorf("offered %d times", offered.Load())
+	}
+}
+
+// A station that publishes at QoS 2 hears of it in its own way: an answer of
+// QoS 1 would leave it waiting for ever.
+func TestQoS2IsCompleted(t *testing.T) {
+	b := serve(t, broker.Config{}, func(_ context.Context, m broker.Message) error {
+		m.Settle()
+		return nil
+	})
+	conn, err := net.Dial("tcp", b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	say := func(packet, want string) {
+		t.Helper()
+		if _, err := conn.Write([]byte(packet)); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+			t.Fatalf("to %q: %q instead of %q, %v", packet, got, want, err)
+		}
+	}
+	say("\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x", "\x20\x02\x00\x00")
+	for range 3000 { // more than may be unsettled at once
+		say("\x34\x06\x00\x01a\x00\x07"+"1", "\x50\x02\x00\x07") // PUBLISH, PUBREC
+		say("\x62\x02\x00\x07", "\x70\x02\x00\x07")              // PUBREL, PUBCOMP
 	}
 }
 
