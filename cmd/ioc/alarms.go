@@ -14,13 +14,13 @@ import (
 	"vonglau/metrics/live"
 )
 
-// alarms judges once a second and folds the journal's acts into the book. Every
-// act goes through the journal and comes back from it, so that the book is the
-// same after a restart.
+// alarms judges once a second, in one of the programs that share a journal, and
+// folds the journal's acts into the book. Every act goes through the journal and
+// comes back from it, so that the book is the same after a restart and in every
+// program.
 type alarms struct {
 	a        *app
 	book     *alarm.Book
-	machine  *alarm.Machine
 	producer *journal.Producer
 	log      *slog.Logger
 	began    time.Time
@@ -36,7 +36,7 @@ func (a *app) startAlarms(ctx context.Context) error {
 		return err
 	}
 	book := alarm.NewBook()
-	s := &alarms{a: a, book: book, machine: alarm.NewMachine(a.cfg.Rules, book), producer: producer,
+	s := &alarms{a: a, book: book, producer: producer,
 		log: a.log.With("component", "alarm"), began: time.Now(), moved: make(chan struct{})}
 	a.alarms = s
 	_, last, err := a.journal.Span(ctx, journal.Events)
@@ -47,7 +47,9 @@ func (a *app) startAlarms(ctx context.Context) error {
 	if err := s.wait(ctx, last); err != nil {
 		return fmt.Errorf("restore alarms: %w", err)
 	}
-	a.stops.start("alarm rules", a.fatal, s.judge)
+	a.stops.start("alarm rules", a.fatal, func(ctx context.Context) error {
+		return a.journal.Hold(ctx, "alarms", a.cfg.Name, s.judge)
+	})
 	return nil
 }
 
@@ -104,7 +106,13 @@ func (s *alarms) act(ctx context.Context, act alarm.Act) error {
 	return s.wait(ctx, seq)
 }
 
+// judge looks at all rules once a second until ctx ends. It begins with a book
+// that has every act of the program that judged before.
 func (s *alarms) judge(ctx context.Context) error {
+	if err := s.catchUp(ctx); err != nil {
+		return nil // ctx has ended
+	}
+	machine := alarm.NewMachine(s.a.cfg.Rules, s.book)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -118,7 +126,7 @@ func (s *alarms) judge(ctx context.Context) error {
 		case <-tick.C:
 			now := metrics.Now()
 			at := metrics.MillisOf(now)
-			for _, act := range s.machine.Judge(s.a.current(), s.values(now), at) {
+			for _, act := range machine.Judge(s.a.current(), s.values(now), at) {
 				if err := s.act(ctx, act); err != nil {
 					if ctx.Err() != nil {
 						return nil
@@ -126,6 +134,22 @@ func (s *alarms) judge(ctx context.Context) error {
 					return err
 				}
 			}
+		}
+	}
+}
+
+// catchUp waits for all acts that are in the journal now. It fails only when ctx
+// ends.
+func (s *alarms) catchUp(ctx context.Context) error {
+	for {
+		_, last, err := s.a.journal.Span(ctx, journal.Events)
+		if err == nil {
+			return s.wait(ctx, last)
+		}
+		select {
+		case <-time.After(firstPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

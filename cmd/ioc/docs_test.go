@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -53,9 +54,9 @@ func keysOf(t reflect.Type) (keys []string) {
 
 var instrument = regexp.MustCompile(`"(vonglau_[a-z0-9_]+)",\s*(?:Help:\s*)?"([^"]+)"`)
 
-// TestEveryInstrumentIsDocumented holds deploy/instruments.md to the sources.
-func TestEveryInstrumentIsDocumented(t *testing.T) {
-	found := map[string]string{}
+// telemetrySources are the files that make the instruments.
+func telemetrySources(t *testing.T) (texts []string) {
+	t.Helper()
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
 			return fs.SkipDir
@@ -64,13 +65,22 @@ func TestEveryInstrumentIsDocumented(t *testing.T) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for _, m := range instrument.FindAllSubmatch(text, -1) {
-			found[string(m[1])] = string(m[2])
-		}
+		texts = append(texts, string(text))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	return texts
+}
+
+// TestEveryInstrumentIsDocumented holds deploy/instruments.md to the sources.
+func TestEveryInstrumentIsDocumented(t *testing.T) {
+	found := map[string]string{}
+	for _, text := range telemetrySources(t) {
+		for _, m := range instrument.FindAllStringSubmatch(text, -1) {
+			found[m[1]] = m[2]
+		}
 	}
 	if len(found) < 40 {
 		t.Fatalf("only %d instruments found: does the pattern still fit the sources?", len(found))
@@ -94,5 +104,63 @@ func TestEveryInstrumentIsDocumented(t *testing.T) {
 	have, err := os.ReadFile(path)
 	if err != nil || string(have) != doc.String() {
 		t.Errorf("deploy/instruments.md is not what the sources say (%v); run go test ./cmd/ioc -run Instrument -update", err)
+	}
+}
+
+var (
+	made   = regexp.MustCompile(`New(Counter|Gauge|Histogram)(?:Vec|Func)?\(prometheus\.\w+Opts\{\s*Name:\s*"(vonglau_[a-z0-9_]+)"[^{}]*(?:\{[^{}]*\}[^{}]*)?\}(?:, \[\]string\{([^}]*)\})?`)
+	timed  = regexp.MustCompile(`\bseconds\("(vonglau_[a-z0-9_]+)"`) // histograms that a func makes
+	asked  = regexp.MustCompile(`vonglau_[a-z0-9_]+`)
+	groups = regexp.MustCompile(`\bby \(([^)]*)\)`)
+)
+
+// TestGrafanaAsksForWhatIsThere holds deploy/grafana/program.json to the sources:
+// each expression names instruments that there are, of the kind that it takes
+// them for, and groups by labels that they have.
+func TestGrafanaAsksForWhatIsThere(t *testing.T) {
+	kinds, labels := map[string]string{}, map[string]string{}
+	for _, text := range telemetrySources(t) {
+		for _, m := range made.FindAllStringSubmatch(text, -1) {
+			kinds[m[2]], labels[m[2]] = m[1], m[3]
+		}
+		for _, m := range timed.FindAllStringSubmatch(text, -1) {
+			kinds[m[1]] = "Histogram"
+		}
+	}
+	text, err := os.ReadFile("../../deploy/grafana/program.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, p := range d.Panels {
+		for _, target := range p.Targets {
+			n++
+			for _, name := range asked.FindAllString(target.Expr, -1) {
+				base, bucket := strings.CutSuffix(name, "_bucket")
+				rate := strings.Contains(target.Expr, "rate("+name) || strings.Contains(target.Expr, "increase("+name)
+				switch kind := kinds[base]; {
+				case kind == "":
+					t.Errorf("%s: there is no instrument %s", target.Expr, base)
+				case bucket != (kind == "Histogram"), rate != (kind != "Gauge"):
+					t.Errorf("%s: %s is a %s", target.Expr, base, strings.ToLower(kind))
+				}
+				for _, by := range groups.FindAllStringSubmatch(target.Expr, -1) {
+					for label := range strings.SplitSeq(by[1], ",") {
+						if label = strings.TrimSpace(label); label != "le" && !strings.Contains(labels[base], `"`+label+`"`) {
+							t.Errorf("%s: %s has no label %s", target.Expr, base, label)
+						}
+					}
+				}
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d expressions found: does the test still read the file?", n)
 	}
 }

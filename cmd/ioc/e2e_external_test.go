@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +18,33 @@ import (
 // by address, user and password: the same code with another address.
 func testExternalDatabase(t *testing.T, exe string) {
 	t.Parallel()
+	server := externalDatabase(t, exe)
+	user, secret := server.Credentials()
+	c := newCentre(t, exe, map[string]string{"E2E_CH_PASSWORD": secret, "VONGLAU_ENGINE": "/nowhere"})
+	c.file = ownConfig(t, fmt.Sprintf("clickhouse: {addr: [%q], database: tinh, username: %s, password: \"${E2E_CH_PASSWORD}\"}\n", server.Addr(), user))
+	c.start()
+	operator := c.signIn("vanhanh")
+	at := time.Now().UTC().Truncate(time.Second)
+	if status, body := c.push(operator, "E2E-RAIN-01", 7.5, at); status != http.StatusOK {
+		t.Fatalf("push: %d %s", status, body)
+	}
+	c.stored(operator, "E2E-RAIN-01", at, 7.5)
+	if engines := c.engines(); len(engines) != 0 {
+		t.Errorf("the centre runs an engine of its own: %v", engines)
+	}
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c.ended:
+	case <-time.After(5 * time.Second):
+		t.Error("Ctrl-C did not end the program within 5 s")
+	}
+}
+
+// externalDatabase is a ClickHouse that is no centre's own.
+func externalDatabase(t *testing.T, exe string) *embedded.Engine {
+	t.Helper()
 	library, err := engineLibrary()
 	if err != nil {
 		t.Fatal(err)
@@ -35,8 +63,12 @@ func testExternalDatabase(t *testing.T, exe string) {
 	if err := server.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	user, secret := server.Credentials()
-	c := newCentre(t, exe, map[string]string{"E2E_CH_PASSWORD": secret, "VONGLAU_ENGINE": "/nowhere"})
+	return server
+}
+
+// ownConfig is the end-to-end test's configuration with more lines.
+func ownConfig(t *testing.T, more string) (path string) {
+	t.Helper()
 	text, err := os.ReadFile(configFile)
 	if err != nil {
 		t.Fatal(err)
@@ -45,40 +77,35 @@ func testExternalDatabase(t *testing.T, exe string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := strings.Replace(string(text), "catalogue: catalogue", "catalogue: "+catalogue, 1)
-	own += fmt.Sprintf("clickhouse: {addr: [%q], database: tinh, username: %s, password: \"${E2E_CH_PASSWORD}\"}\n", server.Addr(), user)
-	c.file = mustWrite(t, filepath.Join(t.TempDir(), "ioc.yaml"), own)
-	c.start()
-	operator := c.signIn("vanhanh")
-	at := time.Now().UTC().Truncate(time.Second)
-	resp, err := operator.Post(c.url("/api/v1/readings"), "application/json", strings.NewReader(
-		fmt.Sprintf(`[{"station":"E2E-RAIN-01","metric":"rain","value":7.5,"observed_at":%q}]`, at.Format(time.RFC3339))))
+	return mustWrite(t, filepath.Join(t.TempDir(), "ioc.yaml"), strings.Replace(string(text), "catalogue: catalogue", "catalogue: "+catalogue, 1)+more)
+}
+
+// push sends a rain value over HTTP; status 0 is no answer.
+func (c *centre) push(client *http.Client, station string, value float64, at time.Time) (status int, body []byte) {
+	resp, err := client.Post(c.url("/api/v1/readings"), "application/json", strings.NewReader(
+		fmt.Sprintf(`[{"station":%q,"metric":"rain","value":%v,"observed_at":%q}]`, station, value, at.Format(time.RFC3339))))
 	if err != nil {
-		t.Fatal(err)
+		return 0, []byte(err.Error())
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("push: %s", resp.Status)
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, []byte(err.Error())
 	}
-	until(t, 60*time.Second, "the reading in the external database", func() string {
-		rows, err := c.history(operator, "rain", "raw", "", at.Add(-time.Minute), at.Add(time.Minute), "E2E-RAIN-01")
+	return resp.StatusCode, body
+}
+
+// stored waits until history has the rain value of a moment, once.
+func (c *centre) stored(client *http.Client, station string, at time.Time, value float64) {
+	c.t.Helper()
+	until(c.t, 60*time.Second, "the reading in the database", func() string {
+		rows, err := c.history(client, "rain", "raw", "", at, at.Add(time.Second), station)
 		if err != nil {
 			return err.Error()
 		}
-		if got := rows["E2E-RAIN-01"]; len(got) != 1 || got[0].value != 7.5 {
+		if got := rows[station]; len(got) != 1 || got[0].value != value {
 			return fmt.Sprintf("%+v", rows)
 		}
 		return ""
 	})
-	if engines := c.engines(); len(engines) != 0 {
-		t.Errorf("the centre runs an engine of its own: %v", engines)
-	}
-	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-c.ended:
-	case <-time.After(5 * time.Second):
-		t.Error("Ctrl-C did not end the program within 5 s")
-	}
 }

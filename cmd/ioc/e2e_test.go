@@ -30,6 +30,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("Start", func(t *testing.T) { testStart(t, exe) })
 	t.Run("Formats", func(t *testing.T) { testFormats(t, exe) })
 	t.Run("ExternalDatabase", func(t *testing.T) { testExternalDatabase(t, exe) })
+	t.Run("ExternalJournal", func(t *testing.T) { testExternalJournal(t, exe) })
 }
 
 // rainValidFor is the catalogue's valid_for of rain.

@@ -24,13 +24,19 @@ type folder struct {
 	settled atomic.Bool
 }
 
-const cleanMark = "clean"
+// Files of the data folder.
+const (
+	cleanMark = "clean"
+	lockName  = "lock"
+)
 
 // openFolder makes the folder, takes its lock and checks its disk.
 func openFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
+	_, err := os.Stat(filepath.Join(dir, lockName))
+	first := errors.Is(err, os.ErrNotExist)
 	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
@@ -42,10 +48,7 @@ func openFolder(dir string) (*folder, error) {
 	}
 	mark := filepath.Join(dir, cleanMark)
 	if err := os.Remove(mark); errors.Is(err, os.ErrNotExist) {
-		f.unclean = true
-		if _, err := os.Stat(filepath.Join(dir, "journal")); errors.Is(err, os.ErrNotExist) {
-			f.unclean = false // the very first start
-		}
+		f.unclean = !first
 	} else if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("the data folder is not writable: %w", err)
@@ -56,7 +59,7 @@ func openFolder(dir string) (*folder, error) {
 
 // lockFolder takes a data folder for this program alone.
 func lockFolder(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("the data folder is not writable: %w", err)
 	}

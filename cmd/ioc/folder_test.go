@@ -24,6 +24,12 @@ func TestFolder(t *testing.T) {
 	if err := checkSpace(dir, 1<<60); err == nil || !strings.Contains(err.Error(), "make room") {
 		t.Errorf("a full disk: %v", err)
 	}
+	if err := f.lock.Close(); err != nil { // as when the program is killed
+		t.Fatal(err)
+	}
+	if f, err = openFolder(dir); err != nil || !f.unclean {
+		t.Fatalf("after a kill: unclean %v, %v", f != nil && f.unclean, err)
+	}
 	if err := f.close(); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type publications struct {
 }
 
 func (a *app) startPublications(ctx context.Context) error {
-	cursor, err := a.journal.Cursor(ctx, journal.Events, "published")
+	cursor, err := a.journal.Cursor(ctx, journal.Events, a.cursorOf("published"))
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,9 @@ func (a *app) startPublications(ctx context.Context) error {
 	}
 	a.publications = p
 	a.stops.start("published figures", a.fatal, p.carry)
-	a.stops.start("publishing by the catalogue", a.fatal, p.automatic)
+	a.stops.start("publishing by the catalogue", a.fatal, func(ctx context.Context) error {
+		return a.journal.Hold(ctx, "publishing", a.cfg.Name, p.automatic)
+	})
 	return nil
 }
 

@@ -21,8 +21,10 @@ type store struct {
 	log *slog.Logger
 	db  atomic.Pointer[clickhouse.Store] // nil until it was reached
 	up  atomic.Bool
-	seq atomic.Uint64 // up to which the database has everything
-	now chan struct{} // capacity 1: the catalogue changed
+	// mine says that this program is the one that writes.
+	mine atomic.Bool
+	seq  atomic.Uint64 // up to which the database has everything
+	now  chan struct{} // capacity 1: the catalogue changed
 
 	settledAt uint64      // run's own: from this commit on, an unclean stop is made good
 	settled   atomic.Bool // for readings, that is
@@ -45,7 +47,7 @@ func (a *app) startStore(ctx context.Context) error {
 	a.mu.Lock()
 	a.store = s
 	a.mu.Unlock()
-	cursor, err := a.journal.Cursor(ctx, journal.Readings, "store")
+	cursor, err := a.journal.Cursor(ctx, journal.Readings, a.cursorOf("store"))
 	if err != nil {
 		return err
 	}
@@ -66,6 +68,15 @@ func (a *app) startStore(ctx context.Context) error {
 		return again(ctx, s.log, func(ctx context.Context) error { return s.run(ctx, cursor) })
 	})
 	return nil
+}
+
+// cursorOf is the name of a cursor of the database. Programs that share a journal
+// share its place in it too when they share the database, else each has its own.
+func (a *app) cursorOf(name string) string {
+	if a.journal.External() && !a.cfg.ClickHouse.External() {
+		return name + "/" + keyPart(a.cfg.Name)
+	}
+	return name
 }
 
 func (s *store) catalogueChanged() {
@@ -92,7 +103,8 @@ func (s *store) open(ctx context.Context) (*clickhouse.Store, error) {
 	return clickhouse.Open(ctx, cfg, clickhouse.Options{Log: s.a.log, Registerer: s.a.reg})
 }
 
-// run is one attempt: reach the database once, then write until ctx ends.
+// run is one attempt: reach the database once, then serve history until ctx ends,
+// and write while this program has the lease.
 func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 	db := s.db.Load()
 	if db == nil {
@@ -106,10 +118,29 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 		return err
 	}
 	s.up.Store(true)
+	ctx, cancel := context.WithCancelCause(ctx)
+	var parts sync.WaitGroup
+	part := func(run func(context.Context) error) {
+		parts.Go(func() { cancel(run(ctx)) })
+	}
+	part(func(ctx context.Context) error { return s.watch(ctx, cursor) })
+	part(func(ctx context.Context) error {
+		return s.a.journal.Hold(ctx, cursor.Name(), s.a.cfg.Name, func(ctx context.Context) error { return s.write(ctx, db, cursor) })
+	})
+	part(func(ctx context.Context) error { return s.a.follower.refills(ctx, s.a.current, db.Replay) })
+	parts.Wait()
+	s.up.Store(false)
+	return context.Cause(ctx)
+}
+
+// write carries the journal into the database and looks after it, until ctx ends.
+func (s *store) write(ctx context.Context, db *clickhouse.Store, cursor *journal.Cursor) error {
 	after, err := cursor.Load(ctx)
 	if err != nil {
 		return err
 	}
+	s.mine.Store(true)
+	defer s.mine.Store(false)
 	writer := clickhouse.NewWriter(db, clickhouse.WriterConfig{Log: s.a.log, Commit: func(ctx context.Context, seq uint64) error {
 		if err := cursor.Save(ctx, seq); err != nil {
 			return err
@@ -123,10 +154,8 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 		parts.Go(func() { cancel(run(ctx)) })
 	}
 	part(writer.Run)
-	part(s.watch)
 	part(func(ctx context.Context) error { return db.RunRetention(ctx, s.a.clock.trusted) })
 	part(clickhouse.NewReconciler(db, clickhouse.ReconcilerConfig{Log: s.a.log}).Run)
-	part(func(ctx context.Context) error { return s.a.follower.refills(ctx, s.a.current, db.Replay) })
 	part(func(ctx context.Context) error {
 		return s.a.journal.Follow(ctx, journal.Readings, after, func(ctx context.Context, rec journal.Record) error {
 			readings, err := journal.DecodeBlock(rec.Data)
@@ -138,7 +167,6 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 		})
 	})
 	parts.Wait()
-	s.up.Store(false)
 	return context.Cause(ctx)
 }
 
@@ -171,9 +199,9 @@ func (s *store) rewind(ctx context.Context, cursor *journal.Cursor) error {
 	return nil
 }
 
-// watch keeps the database's units in step with the catalogue and asks whether
-// it is there.
-func (s *store) watch(ctx context.Context) error {
+// watch keeps the database's units in step with the catalogue, and asks whether
+// it is there and, where another program writes, how far that has come.
+func (s *store) watch(ctx context.Context, cursor *journal.Cursor) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	changed := false
@@ -188,6 +216,9 @@ func (s *store) watch(ctx context.Context) error {
 		ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 		s.up.Store(s.db.Load().Ping(ping) == nil)
 		cancel()
+		if !s.mine.Load() {
+			s.overlook(ctx, cursor)
+		}
 		if changed && s.up.Load() {
 			if err := s.db.Load().SyncCatalogue(ctx, s.a.current()); err != nil {
 				s.log.Warn("the database's units were not brought up to date", "error", err)
@@ -195,6 +226,24 @@ func (s *store) watch(ctx context.Context) error {
 			}
 			changed = false
 		}
+	}
+}
+
+// overlook takes over, from the shared cursor, how far the program that writes
+// has come.
+func (s *store) overlook(ctx context.Context, cursor *journal.Cursor) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	seq, err := cursor.Load(ctx)
+	if err == nil {
+		s.committed(seq)
+		err = s.a.journal.Read(ctx, journal.Readings, seq+1, seq+1, func(_ context.Context, rec journal.Record) error {
+			s.follows(rec)
+			return nil
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("it is not known how far the database is behind", "error", err)
 	}
 }
 

@@ -48,6 +48,9 @@ func (j *Journal) Cursor(ctx context.Context, log Log, name string) (*Cursor, er
 	return c, nil
 }
 
+// Name of the cursor.
+func (c *Cursor) Name() string { return c.name }
+
 // Load is the sequence up to which everything is done. A position in another
 // incarnation of the log counts as 0: all of the new log is still to be read.
 func (c *Cursor) Load(ctx context.Context) (uint64, error) {

@@ -35,6 +35,9 @@ type Config struct {
 	Dir string `yaml:"dir"`
 	// URL of an external NATS server or cluster: nats://host:4222,…
 	URL string `yaml:"url"`
+	// Replicas of each log and bucket on an external cluster: 1 (the default), 3
+	// or 5.
+	Replicas int `yaml:"replicas"`
 	// MaxBytes bounds the readings log. When it is full, sources are held back.
 	// Default 16 GiB.
 	MaxBytes int64 `yaml:"max_bytes"`
@@ -58,7 +61,12 @@ func (c *Config) Validate() error {
 	if c.Keep == 0 {
 		c.Keep = time.Hour
 	}
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
 	switch {
+	case c.Replicas != 1 && (c.URL == "" || c.Replicas != 3 && c.Replicas != 5):
+		return fmt.Errorf("journal.replicas: %d is not 1, or 3 or 5 on a cluster that journal.url names", c.Replicas)
 	case c.Dir == "" && c.URL == "":
 		return errors.New("journal.dir: is missing (or name a server with journal.url)")
 	case c.MaxBytes < 64<<20:
@@ -132,6 +140,10 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 		return nil, fmt.Errorf("journal: connect: %w", err)
 	}
 	j.nc = nc
+	if most := nc.MaxPayload(); most < maxPayload {
+		j.Close()
+		return nil, fmt.Errorf("journal.url: the NATS server takes records of at most %d bytes: set its max_payload to %d", most, maxPayload)
+	}
 	if j.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(5*time.Second)); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("journal: %w", err)
@@ -147,6 +159,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 		}
 		s.Storage = jetstream.FileStorage
 		s.AllowDirect = true
+		s.Replicas = cfg.Replicas
 		stream, err := j.js.CreateOrUpdateStream(ctx, s)
 		if err != nil {
 			j.Close()
@@ -156,6 +169,10 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	}
 	return j, nil
 }
+
+// External reports whether the journal is a server of its own, which several
+// programs may share.
+func (j *Journal) External() bool { return j.engine == nil }
 
 // Close stops everything. It may be called more than once.
 func (j *Journal) Close() {

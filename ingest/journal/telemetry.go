@@ -14,6 +14,7 @@ type telemetry struct {
 	restarts  prometheus.Counter
 	streamLen *prometheus.GaugeVec
 	cursor    *prometheus.GaugeVec
+	lease     *prometheus.GaugeVec
 }
 
 func newTelemetry(reg prometheus.Registerer) *telemetry {
@@ -46,9 +47,12 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		cursor: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "vonglau_journal_cursor_lag", Help: "Records between a cursor and the end of its log.",
 		}, []string{"cursor"}),
+		lease: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "vonglau_journal_lease", Help: "1 while this program holds the lease, of several on one journal.",
+		}, []string{"lease"}),
 	}
 	if reg != nil {
-		reg.MustRegister(t.appended, t.bytes, t.seconds, t.retries, t.held, t.gaps, t.restarts, t.streamLen, t.cursor)
+		reg.MustRegister(t.appended, t.bytes, t.seconds, t.retries, t.held, t.gaps, t.restarts, t.streamLen, t.cursor, t.lease)
 	}
 	return t
 }

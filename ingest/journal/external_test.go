@@ -1,0 +1,183 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"vonglau/ingest/journal"
+)
+
+// natsServer is one of its own, as a province would run it beside its programs.
+type natsServer struct {
+	t    *testing.T
+	opts server.Options
+	srv  *server.Server
+}
+
+func newNATS(t *testing.T) *natsServer {
+	t.Helper()
+	n := &natsServer{t: t, opts: server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, MaxPayload: 8 << 20, NoSigs: true, NoLog: true,
+	}}
+	n.start()
+	t.Cleanup(n.stop)
+	return n
+}
+
+// start serves, on the port that it had before.
+func (n *natsServer) start() {
+	n.t.Helper()
+	opts := n.opts
+	srv, err := server.NewServer(&opts)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	srv.Start()
+	if !srv.ReadyForConnections(20 * time.Second) {
+		n.t.Fatal("the NATS server does not come up")
+	}
+	n.srv, n.opts.Port = srv, srv.Addr().(*net.TCPAddr).Port
+}
+
+func (n *natsServer) stop() {
+	n.srv.Shutdown()
+	n.srv.WaitForShutdown()
+}
+
+func (n *natsServer) open() *journal.Journal {
+	n.t.Helper()
+	j, err := journal.Open(n.t.Context(), journal.Config{URL: n.srv.ClientURL(), MaxBytes: 64 << 20}, journal.Options{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(j.Close)
+	return j
+}
+
+// Two programs share a server that restarts under them: nothing is lost, nothing
+// comes twice, and a reader goes on where it was.
+func TestExternalServerRestarts(t *testing.T) {
+	n := newNATS(t)
+	a, b := n.open(), n.open()
+	first, second := producer(t, a, "a"), producer(t, b, "b")
+	appendAll(t, first, "1")
+	ctx, cancel := context.WithCancel(t.Context())
+	seen, ended := make(chan string, 16), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = b.Follow(ctx, journal.Readings, 0, func(_ context.Context, r journal.Record) error {
+			seen <- string(r.Data)
+			return nil
+		})
+	}()
+	defer func() { cancel(); <-ended }()
+	if got := <-seen; got != "1" {
+		t.Fatal(got)
+	}
+	n.stop()
+	done := make(chan error, 1)
+	go func() { _, err := first.Append(t.Context(), []byte("2")); done <- err }() // held back meanwhile
+	for a.HeldBack() == "" {
+		select {
+		case err := <-done:
+			t.Fatalf("taken by a server that is away: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	n.start()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, second, "3")
+	for _, want := range []string{"2", "3"} {
+		if got := <-seen; got != want {
+			t.Errorf("the reader sees %q, want %q", got, want)
+		}
+	}
+	if got := contents(t, a); !slices.Equal(got, []string{"1", "2", "3"}) {
+		t.Errorf("the log holds %q", got)
+	}
+	if a.HeldBack() != "" {
+		t.Errorf("still held back: %s", a.HeldBack())
+	}
+}
+
+// A server whose records are too small for a block would hold the program back
+// for ever.
+func TestExternalServerWithSmallRecords(t *testing.T) {
+	n := newNATS(t)
+	n.stop()
+	n.opts.MaxPayload = 1 << 20 // its default
+	n.start()
+	_, err := journal.Open(t.Context(), journal.Config{URL: n.srv.ClientURL()}, journal.Options{})
+	if err == nil || !strings.Contains(err.Error(), "max_payload") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// One program at a time has a lease: it is handed on at once when its holder
+// ends, after a while when the holder is gone, and never to two.
+func TestLeaseIsHeldByOne(t *testing.T) {
+	n := newNATS(t)
+	var holders atomic.Int32
+	taken := make(chan string, 4)
+	hold := func(j *journal.Journal, name string) (ended chan struct{}, end context.CancelFunc) {
+		ctx, end := context.WithCancel(t.Context())
+		ended = make(chan struct{})
+		go func() {
+			defer close(ended)
+			err := j.Hold(ctx, "store", name, func(ctx context.Context) error {
+				if holders.Add(1) != 1 {
+					t.Error("two programs hold the lease")
+				}
+				defer holders.Add(-1)
+				taken <- name
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}()
+		t.Cleanup(func() { end(); <-ended })
+		return ended, end
+	}
+	a, b := n.open(), n.open()
+	endedA, endA := hold(a, "a")
+	if got := <-taken; got != "a" {
+		t.Fatal(got)
+	}
+	endedB, endB := hold(b, "b")
+	endA()
+	<-endedA
+	if got := <-taken; got != "b" {
+		t.Fatal(got)
+	}
+	c := n.open()
+	endedC, endC := hold(c, "c")
+	b.Close() // b is cut off: it cannot renew, and must let go before c takes over
+	if got := <-taken; got != "c" {
+		t.Fatal(got)
+	}
+	endB()
+	<-endedB
+	c.Close() // killed, and started again: its lease is its own
+	endC()
+	<-endedC
+	d := n.open()
+	began := time.Now()
+	endedD, endD := hold(d, "c")
+	if got := <-taken; got != "c" || time.Since(began) > 6*time.Second {
+		t.Errorf("%s holds it after %v", got, time.Since(began))
+	}
+	endD()
+	<-endedD
+}
