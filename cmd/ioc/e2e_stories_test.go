@@ -37,7 +37,7 @@ func testStories(t *testing.T, exe string) {
 	}{
 		{"Pairing", (*stories).pairing}, {"Alarm", (*stories).alarm}, {"Language", (*stories).language},
 		{"LostLink", (*stories).lostLink}, {"SlowClient", (*stories).slowClient}, {"Slice", (*stories).slice},
-		{"Export", (*stories).export}, {"Accessible", (*stories).accessible},
+		{"Export", (*stories).export}, {"Accessible", (*stories).accessible}, {"Turning", (*stories).turning},
 	} {
 		if !t.Run(part.name, func(t *testing.T) {
 			c.t, s.b.t = t, t
@@ -342,6 +342,14 @@ func (s *stories) accessible(t *testing.T) {
 	s.b.sees("duty", 20*time.Second, ".alarmdesk h2")
 	s.judge(t, "duty", "desk on a phone", 390, "")
 	s.judge(t, "duty", "desk on paper", 0, "print")
+	s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/replay?layout=ghep-27")}, nil)
+	s.b.sees("leader", 20*time.Second, ".replaystage .scene")
+	s.b.sees("leader", 10*time.Second, ".timeline .has")
+	s.judge(t, "leader", "replay", 0, "")
+	s.judge(t, "leader", "replay on a phone", 390, "")
+	s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/replay?layout=mot-man-hinh&scene=ranking")}, nil)
+	s.b.sees("leader", 20*time.Second, ".replaystage .unkept", "Xếp hạng không có trong bản ghi")
+	s.judge(t, "leader", "replay of a ranking", 0, "")
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
 	s.b.sees("duty", 20*time.Second, ".walls [data-wall]")
 	s.judge(t, "duty", "devices on a phone", 390, "")
@@ -356,15 +364,18 @@ func (s *stories) judge(t *testing.T, as, what string, width int, media string) 
 		command["width"], command["height"] = width, width*13/6
 	}
 	if media != "" {
-		command["media"] = media
+		command["media"], command["width"], command["height"] = media, 1000, 240 // a list that scrolls on any screen
 	}
 	var found struct {
 		Passes, Wider int
-		Faults        []string
+		Faults, Cut   []string
 	}
 	s.b.must(command, &found)
 	for _, fault := range found.Faults {
 		t.Errorf("%s: %s", what, fault)
+	}
+	for _, box := range found.Cut {
+		t.Errorf("%s: not all of %s is on the paper", what, box)
 	}
 	if found.Passes < 5 {
 		t.Errorf("%s: only %d rules had anything to look at", what, found.Passes)

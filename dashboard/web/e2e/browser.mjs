@@ -16,6 +16,7 @@
 //   {"id":12,"as":"wall","do":"download","selector":"…","path":"…"}                   what a click on a link saves
 //   {"id":13,"as":"wall","do":"frames"}                                               [type, topic, prev, seq] of the live frames since the last asking
 //   {"id":14,"as":"wall","do":"axe","width":390,"height":844,"media":"print"}         what axe-core finds, at a size and in a medium
+//   {"id":16,"as":"wall","do":"ahead","ms":60000}                                     the server's clock is so far ahead in what this page hears; before its first goto there
 //   {"id":15,"do":"strangers"}                     what any page asked of another host, and its errors
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -157,10 +158,23 @@ async function judged(p, c) {
   await p.evaluate(() => document.fonts.ready.then(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < 5000).map((a) => a.finished))));
   await p.evaluate(axe);
   const { violations, passes } = await p.evaluate(() => axe.run(document, { resultTypes: ["violations", "passes"] }));
+  // What scrolls on a screen must stand whole on paper.
+  const cut = c.media !== "print" ? [] : await p.evaluate(() => [...document.querySelectorAll("body *")]
+    .filter((e) => /auto|scroll/.test(getComputedStyle(e).overflowY) && e.clientHeight > 0 && e.scrollHeight > e.clientHeight + 2).map((e) => `${e.tagName} ${e.className}`));
   const wider = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await p.emulateMedia({ media: null });
   await p.setViewportSize(was);
-  return { passes: passes.length, wider, faults: violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(" | ")}`) };
+  return { passes: passes.length, wider, cut, faults: violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(" | ")}`) };
+}
+
+const ahead = new WeakMap();
+async function runAhead(p, ms) {
+  if (!ahead.has(p)) {
+    await p.routeWebSocket(/\/live$/, (page) => {
+      page.connectToServer().onMessage((m) => page.send(String(m).replace(/("server_time":")([^"]+)/g, (_, key, at) => key + new Date(Date.parse(at) + ahead.get(p)).toISOString())));
+    });
+  }
+  ahead.set(p, ms);
 }
 
 async function run(c) {
@@ -187,6 +201,7 @@ async function run(c) {
     case "tab": return await tab(p, c.selector, c.text ?? []);
     case "type": await p.keyboard.type(c.text[0]); return null;
     case "frames": return framesOf.get(p).splice(0);
+    case "ahead": await runAhead(p, c.ms); return null;
     case "axe": return await judged(p, c);
     case "download": {
       const [file] = await Promise.all([p.waitForEvent("download", { timeout }), p.locator(c.selector).first().click({ timeout })]);

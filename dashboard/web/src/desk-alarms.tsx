@@ -6,6 +6,7 @@ import type { AlarmState } from "./contract";
 import { lang, say, t, type Word } from "./i18n";
 import { byUrgency, withoutPlace } from "./judge";
 import { Age, When } from "./pieces";
+import { usePrinting } from "./printing";
 import { path } from "./route";
 import { Mark } from "./severity";
 import { chime } from "./sound";
@@ -31,6 +32,7 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
   const open = merged.filter((a) => a.state !== "cleared").sort(byUrgency);
   const cleared = merged.filter((a) => a.state === "cleared").sort((a, b) => b.changed_at - a.changed_at).slice(0, CLEARED);
   const unacked = open.filter((a) => a.state === "raised");
+  const most = usePrinting() ? open.length : SHOWN;
 
   const known = useRef<Set<string> | null>(null);
   useEffect(() => {
@@ -58,11 +60,11 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
       <div aria-live="polite" class="vh">{unacked[0] ? `${t(unacked[0].severity)}: ${say(unacked[0].place)}, ${withoutPlace(say(unacked[0].text), say(unacked[0].place))}` : ""}</div>
       {open.length === 0 && <p class="muted">{t("noAlarms")}</p>}
       <ul>
-        {open.slice(0, SHOWN).map((a) => (
+        {open.slice(0, most).map((a) => (
           <AlarmCard key={a.id} alarm={a} chosen={a.id === chosen} doing={doing[a.id]} onAct={(what, body) => void act(a, what, body)} onChoose={() => onChoose(a)} />
         ))}
       </ul>
-      {open.length > SHOWN && <p class="muted">+{open.length - SHOWN} {t("more")}</p>}
+      {open.length > most && <p class="muted">+{open.length - most} {t("more")}</p>}
       {cleared.length > 0 && (
         <details>
           <summary>{t("clearedToday")} ({cleared.length})</summary>

@@ -101,7 +101,7 @@ export function HandoverDialog({ scope, about, alarms, onClose }: { scope: strin
         {open.length === 0 ? <p class="muted">{t("noOpen")}</p> : (
           <div class="scroll" tabIndex={0} role="group" aria-label={t("handOpen")}>
             <table><tbody>
-              {open.slice(0, 50).map((a) => <tr key={a.id}><td><Mark severity={a.severity} /></td><td class="nowrap"><When at={a.raised_at} /></td><td><b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}</td><td>{t(a.state)}{(a.assigned_to || a.acknowledged_by) && `: ${a.assigned_to || a.acknowledged_by}`}</td></tr>)}
+              {open.map((a) => <tr key={a.id}><td><Mark severity={a.severity} /></td><td class="nowrap"><When at={a.raised_at} /></td><td><b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}</td><td>{t(a.state)}{(a.assigned_to || a.acknowledged_by) && `: ${a.assigned_to || a.acknowledged_by}`}</td></tr>)}
             </tbody></table>
           </div>
         )}

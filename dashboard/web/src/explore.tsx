@@ -176,8 +176,11 @@ export default function Explore() {
           </div>
           <div class="two">
             <label>{t("cumulative")}<select value={cumulative} disabled={!adds} onChange={(e) => ask(q, { cumulative: e.currentTarget.value })}><option value="">{t("compareNone")}</option>{kinds.filter((k) => /month|quarter|half|year/.test(k.name)).map((k) => <option key={k.name} value={k.name}>{t("sinceStart")} {say(k.label).toLocaleLowerCase("vi")}</option>)}</select></label>
-            <label>{t("asOf")}<input type="date" value={asOf} disabled={by === "station" || !!published} title={t("asOfToday")} onChange={(e) => ask(q, { as_of: e.currentTarget.value })} /></label>
+            <label>{t("asOf")}<input type="date" value={asOf} disabled={by === "station" || !!published} title={published ? t("publishedUnits") : t("asOfToday")} onChange={(e) => ask(q, { as_of: e.currentTarget.value })} /></label>
           </div>
+          {published && q.get("as_of") && (
+            <p class="hint" role="status">{t("publishedUnits")} <button type="button" class="quiet" onClick={() => ask(q, { published: "" })}>{t("knownNow")}</button></p>
+          )}
           <label>{t("choose")}<input type="search" placeholder={t("filter")} value={filter} onInput={(e) => setFilter(e.currentTarget.value)} /></label>
           <ul class="choices" tabIndex={0} aria-label={t("choose")}>
             {wanted.map((c) => (

@@ -72,7 +72,7 @@ export function place(wanted: { text: string; x: number; y: number; weight: numb
   for (const { w, i } of order) {
     if (placed.length >= limit) break;
     if (seen.has(w.text)) continue;
-    const long = w.text.length * size * 0.58, g = w.gap + size * 0.25;
+    const long = (w.text.length * 0.62 + 0.2) * size, g = w.gap + size * 0.25;
     const tries: [number, number, Label["anchor"], number][] = [
       [w.x + g, w.y + size * 0.35, "start", w.x + g], [w.x - g, w.y + size * 0.35, "end", w.x - g - long],
       [w.x, w.y - g - size * 0.1, "middle", w.x - long / 2], [w.x, w.y + g + size * 0.8, "middle", w.x - long / 2],

@@ -34,7 +34,7 @@ export function KpiTile({ id, kpi, compare, onWhy }: { id: string; kpi: KpiState
       {compare && (kpi.rank || kpi.province) && (
         <p class="compare">
           {kpi.rank && <span>{t("rank")} <b>{share(kpi.rank.place, kpi.rank.of, l)}</b>{!!kpi.rank.before && kpi.rank.before !== kpi.rank.place && <i class="moved" title={t("vsYesterday")}><Arrow delta={kpi.rank.before - kpi.rank.place} />{Math.abs(kpi.rank.before - kpi.rank.place)}</i>}</span>}
-          {kpi.province && <span>{t("provinceFigure")} <b>{kpi.province.v === null ? "—" : num(kpi.province.v, kpi.decimals, l)}</b></span>}
+          {kpi.province && <span>{t(unit === "%" ? "provinceFigure" : "provinceTotal")} <b>{kpi.province.v === null ? "—" : num(kpi.province.v, kpi.decimals, l)}</b></span>}
         </p>
       )}
     </article>

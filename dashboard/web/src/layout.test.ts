@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AlarmState, Scene } from "./contract";
-import { gridOf, held, lightAt, places, turnAt } from "./layout";
+import { gridOf, held, lightAt, places, shiftAt, turnAt } from "./layout";
 
 const scene = (kind: string, seconds = 30): Scene => ({ id: kind, kind, seconds, name: { vi: kind }, cameras: [], kpis: [] });
 const all = ["overview", "disaster", "traffic", "service", "ranking", "tourism", "security"].map((k) => scene(k));
@@ -55,5 +55,15 @@ describe("light", () => {
     expect([22, 23, 0, 4, 5].map((h) => lightAt(dim, h))).toEqual([1, 0.7, 0.7, 0.7, 1]);
     expect(lightAt({ from: 0, until: 0, to: 0.5 }, 3)).toBe(1);
     expect(lightAt(undefined, 3)).toBe(1);
+  });
+});
+
+describe("burn-in care", () => {
+  it("moves the picture every few minutes, by two pixels at most, and comes back", () => {
+    const moved = Array.from({ length: 9 }, (_, i) => shiftAt(i * 240_000 + 1));
+    expect(new Set(moved.slice(0, 8).map(String)).size).toBe(8);
+    expect(moved[8]).toEqual(moved[0]);
+    for (const axis of [0, 1] as const) expect(Math.max(...moved.map((m) => Math.abs(m[axis])))).toBeLessThanOrEqual(2);
+    expect(shiftAt(239_999)).toEqual(shiftAt(0));
   });
 });

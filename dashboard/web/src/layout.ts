@@ -76,3 +76,11 @@ export function lightAt(dim: { from: number; until: number; to: number } | undef
   const night = dim.from < dim.until ? hour >= dim.from && hour < dim.until : hour >= dim.from || hour < dim.until;
   return night ? dim.to : 1;
 }
+
+const SHIFT_MS = 240_000;
+const SHIFTS: readonly [number, number][] = [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2], [-1, 1], [-2, 0], [-1, -1]];
+
+/** Burn-in care: by how many pixels the whole picture is moved at a moment, another way every few minutes. */
+export function shiftAt(now: number): readonly [number, number] {
+  return SHIFTS[Math.floor(now / SHIFT_MS) % SHIFTS.length]!;
+}

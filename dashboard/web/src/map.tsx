@@ -59,17 +59,18 @@ function looks(stations: Props["stations"], cameras: Props["cameras"]): number {
 
 /** Values move several times a second; the map is drawn when something on it looks different. */
 export function ProvinceMap(props: Props) {
-  let at = looks(props.stations, props.cameras).toString();
+  const look = props.bare ? 0 : looks(props.stations, props.cameras);
+  let at = look.toString();
   for (const [code, u] of props.units) at += `,${code}${u.severity}${props.shade ? "" : rainGrey(u.rain_24h)}`;
   const { shade } = props;
   if (shade) {
     at += `,${shade.label}${shade.range}${shade.named}${shade.words(0)}`;
     for (const code in shade.of) at += `,${code}${shade.of[code]}`;
   }
-  return useMemo(() => <DrawnMap {...props} />, [at, props.whole, props.chosen, props.bare, props.onChoose === undefined, lang.value]);
+  return useMemo(() => <DrawnMap {...props} look={look} />, [at, props.whole, props.chosen, props.bare, props.onChoose === undefined, lang.value]);
 }
 
-function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, bare }: Props) {
+function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, bare, look }: Props & { look: number }) {
   const id = useId();
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -116,7 +117,6 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
     const g = el.getContext("2d")!;
     g.setTransform(scale, 0, 0, scale, 0, 0);
     g.clearRect(0, 0, width, height);
-    if (bare) return;
     const r = Math.max(2, Math.min(width, height) / 210);
     const shape = (x: number, y: number, severity: "critical" | "warning" | "notice", half: number) => {
       g.save();
@@ -151,7 +151,7 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
       }]);
     }
     wrong.sort((a, b) => a[0] - b[0]).forEach(([, draw]) => draw());
-  }); // every rendering is a change of data
+  }, [look, drawn]); // units may change their shade under the same stations
 
   const font = Math.max(12, Math.min(width, height) / 27);
   const wrongAt = (code: string, u: UnitState): Severity => {
@@ -199,7 +199,7 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
             {drawn.edge && <path d={drawn.edge} class="edge" />}
           </svg>
         )}
-        <canvas ref={canvas} style={{ width: `${width}px`, height: `${height}px` }} aria-hidden="true" />
+        {!bare && <canvas ref={canvas} style={{ width: `${width}px`, height: `${height}px` }} aria-hidden="true" />}
         {drawn && (
           <svg class="names" width={width} height={height} viewBox={`0 0 ${width} ${height}`} style={{ fontSize: `${font}px` }}>
             {names.map((n) => <text key={n.text} x={n.x} y={n.y} text-anchor={n.anchor}>{n.text}</text>)}

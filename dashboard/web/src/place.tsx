@@ -7,6 +7,7 @@ import { lang, say, t } from "./i18n";
 import { Age } from "./pieces";
 import { isStale, LevelBar, levelWords, Measured, measureName } from "./sensors";
 import { Mark } from "./severity";
+import { above, gaugesOf } from "./upstream";
 import { WaterAbove } from "./water";
 
 const WINDOWS = ["1h", "3h", "6h", "24h", "72h"];
@@ -27,7 +28,9 @@ export function PlaceCard({ kpis, units, unit, stations, about, onUnit }: { kpis
     const rest = all.filter(([, s]) => s.unit !== unit && units.has(s.unit) && s.values[metric] && far(s) < NEAR_KM).sort((a, b) => far(a[1]) - far(b[1]));
     return [...mine, ...rest].slice(0, n);
   };
-  const rains = within("rain", RAINS), levels = [...within("water_level", LEVELS), ...upstream.filter(([, s]) => s.values.water_level)];
+  // What stands in the list of the water above the place is not said here once more.
+  const later = new Set(above(stations, gaugesOf(stations, units, unit, centre)).map((a) => a.id));
+  const rains = within("rain", RAINS), levels = [...within("water_level", LEVELS), ...upstream.filter(([, s]) => s.values.water_level)].filter(([id]) => !later.has(id));
   const names = [...units].sort((a, b) => say(a[1].name).localeCompare(say(b[1].name), "vi"));
 
   return (

@@ -12,6 +12,7 @@ import { ProvinceMap } from "./map";
 import { Age, Arrow } from "./pieces";
 import { Measured, notable, NotableRow } from "./sensors";
 import { Mark } from "./severity";
+import { replaying } from "./store";
 
 /** What every scene is drawn from. */
 export interface Shown {
@@ -36,7 +37,8 @@ export function SceneView({ scene, shown }: { scene: Scene; shown: Shown }) {
     case "traffic": case "security": case "tourism": return <CameraScene scene={scene} shown={shown} />;
     case "disaster": return <DisasterScene scene={scene} shown={shown} />;
     case "service": return <ServiceScene scene={scene} shown={shown} />;
-    case "ranking": return <RankingScene scene={scene} shown={shown} />;
+    // Rankings are asked of the database as it is now: they are no part of a recording.
+    case "ranking": return replaying.value ? <div class="scene unkept" role="note"><h3>{t("replayRanking")}</h3><p>{t("replayRankingWhy")}</p></div> : <RankingScene scene={scene} shown={shown} />;
     default: return <OverviewScene scene={scene} shown={shown} />;
   }
 }
@@ -204,9 +206,10 @@ function RankingScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const stood = (of: (r: Ranked) => number | undefined) => lists.some((r) => r.place > 0 && !!of(r) && of(r) !== r.place);
   const month = !stood((r) => r.before) && stood((r) => r.before_month);
   const known = lists.some((r) => (month ? r.before_month : r.before));
+  if (!about) return <div class="scene ranking"><p class="waiting">{t("waiting")}</p></div>;
   return (
     <div class={`scene ranking ${wide ? "" : "single"}`}>
-      <h3 class="of">{about ? say(about.name) : ""} <span>{k && k.v !== null ? `${num(k.v, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""}` : ""}</span>
+      <h3 class="of">{say(about.name)} <span>{k && k.v !== null ? `${num(k.v, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""}` : ""}</span>
         <small>{k?.target !== null && k?.target !== undefined ? `${t("target")} ${short(k.target, k.decimals, l)}${k.symbol ? "\u00a0" + k.symbol : ""} · ` : ""}{known ? t(month ? "againstMonth" : "against") : t("noBefore")}</small></h3>
       {wide && <RankTable in_={s.titled ? say(scene.name) : ""} title={t("areas")} answer={areas!} rows={areas!.ranked.slice(0, s.compact ? 10 : 18)} kpi={k} month={month} columns />}
       <RankTable in_={s.titled ? say(scene.name) : ""} title={`${t("communes")}: ${t("top").toLowerCase()}`} answer={communes} rows={(communes?.ranked ?? []).slice(0, many ? per : 14)} kpi={k} month={month} />

@@ -9,7 +9,7 @@ import { CameraDialog } from "./camera";
 import { clock, day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
 import { byUrgency, withoutPlace } from "./judge";
-import { gridOf, held, lightAt, places, turnAt } from "./layout";
+import { gridOf, held, lightAt, places, shiftAt, turnAt } from "./layout";
 import { Age, Clock, LiveMark, LostBand } from "./pieces";
 import { reporting } from "./report";
 import { go, path, query } from "./route";
@@ -50,30 +50,21 @@ export function WallView({ size }: { size?: [number, number] }) {
   const cameras = useTopic<CameraState>("cameras/" + scope);
   const kpis = useTopic<KpiState>("kpis/" + scope);
   const alarms = useTopic<AlarmState>("alarms/" + scope);
-  const [turn, setTurn] = useState(0);
-  const [shift, setShift] = useState(0);
   const whole = useSize(), [width, height] = size ?? whole;
   const [focus, setFocus] = useState("");
 
   const layouts = useFetched<Layout[]>("layouts", async (signal) => (await api<{ layouts: Layout[] }>("GET", "layouts", undefined, signal)).layouts);
   const asked = query.value.get("layout") || me.value?.layout;
   const given = layouts?.find((l) => l.id === asked) ?? layouts?.[0] ?? PLAIN;
-  // Rankings are asked of the database as it is now: they are no part of a recording.
-  const layout = useMemo(() => {
-    const scenes = past ? given.scenes.filter((s) => s.kind !== "ranking") : given.scenes;
-    return { ...given, scenes: scenes.length ? scenes : PLAIN.scenes };
-  }, [given, past]);
+  const layout = useMemo(() => ({ ...given, scenes: given.scenes.length ? given.scenes : PLAIN.scenes }), [given]);
   const pinned = query.value.get("scene");
   // A wall goes through its scenes; somebody at a desk who looks at it decides.
   const rotating = !!asked && !pinned && !past;
 
   useEffect(() => {
-    const turning = setInterval(() => setTurn((n) => n + 1), TURN_MS);
-    if (past) return () => clearInterval(turning);
-    // Burn-in care: the whole picture moves by a pixel or two every few minutes.
-    const shifting = setInterval(() => setShift((n) => (n + 1) % 8), 240_000);
+    if (past) return;
     const unwatch = watchMemory(), sleep = keepAwake();
-    return () => { clearInterval(turning); clearInterval(shifting); unwatch(); sleep(); };
+    return () => { unwatch(); sleep(); };
   }, []);
   // A wall that was revoked asks to be paired again; while nobody answers who it is,
   // it keeps its last picture, greyed, and keeps trying: nobody is there at night.
@@ -119,7 +110,7 @@ export function WallView({ size }: { size?: [number, number] }) {
   useEffect(() => (past ? undefined : reporting(() => report.current)), []);
 
   const light = past || held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
-  const [dx, dy] = [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2], [-1, 1], [-2, 0], [-1, -1]][shift]!;
+  const [dx, dy] = shiftAt(now.value), turn = Math.floor(now.value / TURN_MS);
   const style = { ...(past ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }), ...(scaled ? { width: `${wide}px`, height: `${high}px`, margin: `${(height - high) / 2}px auto` } : {}) } as Record<string, string>;
   const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact, titled, onCamera: past ? undefined : setFocus };
 
