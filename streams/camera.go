@@ -36,13 +36,16 @@ type camera struct {
 	reportedAt time.Time
 	ended      bool
 
+	// What every unit touches stands together: of hundreds of cameras nothing is left
+	// in the processor's cache when the next one comes.
 	mu      sync.Mutex // guards the rest
-	entry   metrics.Camera
-	judge   *Judge
+	judge   Judge
+	first   time.Time // first and newest unit of the running attempt
+	newest  time.Time
+	came    came               // since it was counted last
 	attempt context.CancelFunc // ends the running attempt; nil: none runs
 	tried   bool               // an attempt has ended
-	first   time.Time          // first and newest unit of the running attempt
-	newest  time.Time
+	entry   metrics.Camera
 }
 
 // sameAccess reports whether c is reached the same way.
@@ -134,6 +137,7 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 	c.attempt, c.first, c.newest = cancel, time.Time{}, time.Time{}
 	entry := c.entry
 	c.mu.Unlock()
+	id := entry.ID
 
 	err := c.cfg.Attempt(ctx, entry, Sink{
 		OnPlaying: connected,
@@ -142,7 +146,7 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 			c.judge.Format(f)
 			c.mu.Unlock()
 			if c.cfg.OnFormat != nil {
-				c.cfg.OnFormat(entry.ID, f)
+				c.cfg.OnFormat(id, f)
 			}
 		},
 		OnUnit: func(u AccessUnit) {
@@ -152,23 +156,21 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 				c.first = u.At
 			}
 			c.newest = u.At
+			c.came.units++
+			c.came.bytes += u.Size
+			c.came.lost += u.Lost
 			c.judge.Unit(u)
 			c.mu.Unlock()
 			if fresh {
 				connected()
 			}
-			c.telemetry.units.Inc()
-			c.telemetry.bytes.Add(float64(u.Size))
-			if u.Lost > 0 {
-				c.telemetry.lost.Add(float64(u.Lost))
-			}
 			if c.cfg.OnUnit != nil {
-				c.cfg.OnUnit(entry.ID, u)
+				c.cfg.OnUnit(id, u)
 			}
 		},
 		OnMetadata: func(doc []byte, refusal *metrics.Refusal) {
 			if c.cfg.OnMetadata != nil {
-				c.cfg.OnMetadata(entry.ID, doc, refusal)
+				c.cfg.OnMetadata(id, doc, refusal)
 			}
 		},
 	})
@@ -211,6 +213,9 @@ func (c *camera) end() State {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	c.ended = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.telemetry.count(&c.came)
 	return c.reported.State
 }
 
@@ -231,6 +236,7 @@ func (c *camera) verdict() (v Verdict, now time.Time, known bool) {
 	if off && c.attempt != nil {
 		c.attempt() // planned off means that nobody looks either
 	}
+	c.telemetry.count(&c.came)
 	v = c.judge.Verdict(now)
 	return v, now, c.tried || v.State != Offline || now.Sub(c.startedAt) > 5*time.Second
 }

@@ -16,8 +16,8 @@ var (
 )
 
 // evidence says what the evidence asks for at now, strongest first, with the
-// reason and how sure it is.
-func (j *Judge) evidence(v *Verdict, now time.Time) (State, metrics.Text, float64) {
+// reason and how sure it is. recent is what came within the lossSpan.
+func (j *Judge) evidence(v *Verdict, recent *slot, now time.Time) (State, metrics.Text, float64) {
 	if j.planned || now.Before(j.graceUntil) && j.seenAt.Before(j.plannedEnd) {
 		return Maintenance, text2("Tắt theo kế hoạch", "Planned off-hours", j.plannedAs), 1
 	}
@@ -35,13 +35,13 @@ func (j *Judge) evidence(v *Verdict, now time.Time) (State, metrics.Text, float6
 	if looked && look.Finding == Standing {
 		return Frozen, look.Why, look.Sure
 	}
-	if why, sure := j.degraded(v, now); sure > 0 {
+	if why, sure := j.degraded(v, recent, now); sure > 0 {
 		return Degraded, why, sure
 	}
 	if looked && look.Finding == Blurred {
 		return Degraded, look.Why, look.Sure
 	}
-	if now.Sub(j.session) > lossSpan && j.still(now, lossSpan) {
+	if now.Sub(j.session) > lossSpan && recent.still() {
 		// Inter frames empty, keyframes not identical: most likely a quiet scene.
 		return Live, metrics.Text{}, 0.6
 	}
@@ -78,11 +78,10 @@ func (j *Judge) reachable(now time.Time) (State, metrics.Text, float64) {
 	return Offline, whySilent, 0.95
 }
 
-// still reports whether nearly all inter frames of the span skip nearly every
-// macroblock; without inter frames it is true and the keyframes must tell.
-func (j *Judge) still(now time.Time, span time.Duration) bool {
-	sum := j.window.sum(now, span)
-	return float64(sum.interSmall) >= smallShare*float64(sum.inter)
+// stands reports whether the picture has stood still in the last two seconds.
+func (j *Judge) stands(now time.Time) bool {
+	sum := j.window.sum(now, 2*time.Second)
+	return sum.still()
 }
 
 func (j *Judge) frozen(now time.Time) (metrics.Text, float64) {
@@ -92,7 +91,7 @@ func (j *Judge) frozen(now time.Time) (metrics.Text, float64) {
 			En: fmt.Sprintf("The same frame came %d times in a row", j.repeats),
 		}, 0.95
 	}
-	if j.sameKeys >= sameKeysLeast && now.Sub(j.sameAt) >= sameKeysFor && j.still(now, 2*time.Second) {
+	if j.sameKeys >= sameKeysLeast && now.Sub(j.sameAt) >= sameKeysFor && j.stands(now) {
 		return metrics.Text{
 			Vi: fmt.Sprintf("%d khung hình khoá liên tiếp giống hệt nhau, giữa chúng không có thay đổi", j.sameKeys+1),
 			En: fmt.Sprintf("%d keyframes in a row are identical, with no change between them", j.sameKeys+1),
@@ -118,7 +117,7 @@ func (j *Judge) clockRatio(now time.Time) (float64, bool) {
 }
 
 func (j *Judge) dark(now time.Time) (metrics.Text, float64) {
-	if j.darkKeys == 0 || !j.still(now, 2*time.Second) {
+	if j.darkKeys == 0 || !j.stands(now) {
 		return metrics.Text{}, 0
 	}
 	lasts := j.seenAt.Sub(j.darkAt)
@@ -135,8 +134,8 @@ func (j *Judge) dark(now time.Time) (metrics.Text, float64) {
 	}, sure
 }
 
-func (j *Judge) degraded(v *Verdict, now time.Time) (metrics.Text, float64) {
-	if sum := j.window.sum(now, lossSpan); sum.lost >= lossLeast && v.Loss > lossLimit {
+func (j *Judge) degraded(v *Verdict, recent *slot, now time.Time) (metrics.Text, float64) {
+	if recent.lost >= lossLeast && v.Loss > lossLimit {
 		return metrics.Text{
 			Vi: fmt.Sprintf("Mất %.1f %% gói tin", v.Loss),
 			En: fmt.Sprintf("%.1f %% of the packets are lost", v.Loss),

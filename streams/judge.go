@@ -50,18 +50,24 @@ const (
 // every call carries the time, and times must not go back. It is not safe for
 // concurrent use.
 type Judge struct {
-	format      Format
+	// What every unit touches stands together: of hundreds of judges nothing is left
+	// in the processor's cache when the next unit comes.
+	session     time.Time // first unit since the last gap
+	seenAt      time.Time
+	failure     *Failure // how the last attempt ended; nil once units come again
+	clock       int      // which run of RTP time
+	lastPTS     int64
+	lastExact   uint64
+	repeats     int // units equal to the one before, in a row
+	repeatAt    time.Time
 	macroblocks int
+	format      Format
 	window      window
 
-	session time.Time // first unit since the last gap
-	seenAt  time.Time
-	keyAt   time.Time
-	failure *Failure             // how the last attempt ended; nil once units come again
-	drops   [flapDrops]time.Time // newest turns from a picture to offline, oldest first
-
-	look     Look      // newest look at a decoded keyframe
-	formatAt time.Time // when the format last changed
+	keyAt    time.Time
+	drops    [flapDrops]time.Time // newest turns from a picture to offline, oldest first
+	look     Look                 // newest look at a decoded keyframe
+	formatAt time.Time            // when the format last changed
 
 	planned    bool
 	plannedAs  string
@@ -69,21 +75,14 @@ type Judge struct {
 	graceUntil time.Time // until then a camera that comes back is not offline yet
 
 	// evidence of a standing picture
-	lastExact uint64
-	repeats   int // units equal to the one before, in a row
-	repeatAt  time.Time
-	keys      [4]uint64 // fingerprints of the newest keyframes
-	sameKeys  int       // keyframes in a row that equal one of the four before
-	sameAt    time.Time
+	keys     [4]uint64 // fingerprints of the newest keyframes
+	sameKeys int       // keyframes in a row that equal one of the four before
+	sameAt   time.Time
 
 	// evidence of an empty picture
 	darkKeys int
 	darkAt   time.Time
 	keySize  int
-
-	// RTP time
-	clock   int
-	lastPTS int64
 
 	// what is usual, learnt while the camera is well; 0: not yet known
 	usualFPS  float64
@@ -232,8 +231,9 @@ func (j *Judge) Planned(why string, off bool, now time.Time) {
 // learning happen here.
 func (j *Judge) Verdict(now time.Time) Verdict {
 	v := Verdict{SeenAt: j.seenAt, KeyAt: j.keyAt}
-	j.rates(&v, now)
-	state, why, sure := j.evidence(&v, now)
+	recent := j.window.sum(now, lossSpan)
+	j.rates(&v, &recent, now)
+	state, why, sure := j.evidence(&v, &recent, now)
 	j.settle(state, why, sure, now)
 	j.learn(&v, now)
 	v.State, v.Since, v.Why, v.Confidence = j.state, j.since, j.why, j.sure
@@ -244,7 +244,7 @@ func (j *Judge) Verdict(now time.Time) Verdict {
 	return v
 }
 
-func (j *Judge) rates(v *Verdict, now time.Time) {
+func (j *Judge) rates(v *Verdict, recent *slot, now time.Time) {
 	if j.seenAt.IsZero() {
 		return
 	}
@@ -260,8 +260,8 @@ func (j *Judge) rates(v *Verdict, now time.Time) {
 		v.Activity = min(100, 100*float64(sum.interBytes)/float64(sum.inter)/(activeShare*float64(j.keySize)))
 		v.ActivityKnown = true
 	}
-	if sum := j.window.sum(now, lossSpan); sum.packets+sum.lost > 0 {
-		v.Loss = 100 * float64(sum.lost) / float64(sum.packets+sum.lost)
+	if recent.packets+recent.lost > 0 {
+		v.Loss = 100 * float64(recent.lost) / float64(recent.packets+recent.lost)
 	}
 }
 

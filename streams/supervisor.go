@@ -198,7 +198,7 @@ func (s *Supervisor) start(entry metrics.Camera, name string, h *host, mainName 
 		log:      s.cfg.Logger.With("camera", entry.ID),
 		hostName: name, host: h, mainName: mainName, mainHost: mainHost, cancel: cancel, done: make(chan struct{}),
 		backoff: backoff{retry: s.cfg.Retry},
-		entry:   entry, judge: NewJudge(now), startedAt: now,
+		entry:   entry, judge: *NewJudge(now), startedAt: now,
 	}
 	s.telemetry.enter()
 	s.wg.Go(func() {

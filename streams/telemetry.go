@@ -56,6 +56,17 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 // enter counts a new camera, which is offline until it is seen.
 func (t *telemetry) enter() { t.cameras.WithLabelValues(Offline.String()).Inc() }
 
+// came is what came of a camera since it was counted last. Counters are shared by
+// all cameras' readers: to touch them for every picture costs more than to judge it.
+type came struct{ units, bytes, lost int }
+
+func (t *telemetry) count(c *came) {
+	t.units.Add(float64(c.units))
+	t.bytes.Add(float64(c.bytes))
+	t.lost.Add(float64(c.lost))
+	*c = came{}
+}
+
 func (t *telemetry) leave(last State) { t.cameras.WithLabelValues(last.String()).Dec() }
 
 func (t *telemetry) move(from, to State) {

@@ -22,6 +22,12 @@ type slot struct {
 	firstAt    time.Time
 }
 
+// still reports whether nearly all inter frames skip nearly every macroblock;
+// without inter frames it is true and the keyframes must tell.
+func (s *slot) still() bool {
+	return float64(s.interSmall) >= smallShare*float64(s.inter)
+}
+
 // window is the recent past of a stream in fixed memory.
 type window struct {
 	slots [slotCount]slot

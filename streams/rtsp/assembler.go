@@ -17,9 +17,9 @@ var (
 )
 
 // assembler makes access units from the RTP packets of an H.264 (RFC 6184) or
-// H.265 (RFC 7798) track. It gathers a unit in a buffer that is borrowed from a
-// pool only while the unit is on its way, and lends it to done from there: neither
-// packets nor units cost an allocation.
+// H.265 (RFC 7798) track. It gathers a unit in a tray that is borrowed from a pool
+// only while the unit is on its way, and lends it to done from there: neither
+// packets nor units cost an allocation, and hundreds of cameras share a few trays.
 //
 // A unit ends with the marker or, for cameras that set none, where the time
 // changes.
@@ -29,18 +29,23 @@ type assembler struct {
 	// done is lent a unit. damaged says that parts of it are missing.
 	done func(nalus [][]byte, stamp uint32, damaged bool)
 
-	scratch *[]byte
-	ends    []int // of the NAL units in scratch
-	nalus   [][]byte
+	tray    *tray // nil: no unit is on its way
 	stamp   uint32
 	next    uint16 // the sequence number that continues an open fragment
 	open    bool
-	start   int // of the open fragment in scratch
+	start   int // of the open fragment in the tray
 	damaged bool
 	annexB  bool // the camera wraps its NAL units in start codes
 }
 
-var scratches = sync.Pool{New: func() any { return new([]byte) }}
+// tray is where a unit is gathered.
+type tray struct {
+	bytes []byte
+	ends  []int // of the NAL units in bytes
+	nalus [][]byte
+}
+
+var trays = sync.Pool{New: func() any { return new(tray) }}
 
 // push takes the next packet. lost says that packets before it are missing. Its
 // error is errOversize or errForeign, or wraps errPacket.
@@ -64,7 +69,7 @@ func (a *assembler) push(p packet, lost bool) error {
 	return err
 }
 
-func (a *assembler) pending() bool { return a.scratch != nil }
+func (a *assembler) pending() bool { return a.tray != nil }
 
 func (a *assembler) payload(p packet) error {
 	b := p.payload
@@ -132,11 +137,11 @@ func (a *assembler) fragment(p packet, header int) error {
 	if first {
 		a.abandon()
 		a.borrow()
-		a.start, a.open = len(*a.scratch), true
+		a.start, a.open = len(a.tray.bytes), true
 		if a.h265 {
-			*a.scratch = append(*a.scratch, b[0]&0x81|kind<<1, b[1])
+			a.tray.bytes = append(a.tray.bytes, b[0]&0x81|kind<<1, b[1])
 		} else {
-			*a.scratch = append(*a.scratch, b[0]&0xe0|kind&0x1f)
+			a.tray.bytes = append(a.tray.bytes, b[0]&0xe0|kind&0x1f)
 		}
 	} else if !a.open || p.sequence != a.next {
 		a.abandon()
@@ -157,30 +162,30 @@ func (a *assembler) fragment(p packet, header int) error {
 // abandon gives up a fragment whose end is missing.
 func (a *assembler) abandon() {
 	if a.open {
-		*a.scratch = (*a.scratch)[:a.start]
+		a.tray.bytes = a.tray.bytes[:a.start]
 		a.open, a.damaged = false, true
 	}
 }
 
 func (a *assembler) borrow() {
-	if a.scratch == nil {
-		a.scratch = scratches.Get().(*[]byte)
-		*a.scratch = (*a.scratch)[:0]
+	if a.tray == nil {
+		a.tray = trays.Get().(*tray)
+		a.tray.bytes, a.tray.ends = a.tray.bytes[:0], a.tray.ends[:0]
 	}
 }
 
 func (a *assembler) add(b []byte) error {
-	if len(*a.scratch)+len(b) > a.limit {
+	if len(a.tray.bytes)+len(b) > a.limit {
 		return errOversize
 	}
-	*a.scratch = append(*a.scratch, b...)
+	a.tray.bytes = append(a.tray.bytes, b...)
 	return nil
 }
 
 // whole takes a NAL unit that came in one piece.
 func (a *assembler) whole(b []byte) error {
 	a.borrow()
-	a.start = len(*a.scratch)
+	a.start = len(a.tray.bytes)
 	if err := a.add(b); err != nil {
 		return err
 	}
@@ -191,7 +196,7 @@ var startCode = []byte{0, 0, 0, 1}
 
 // close ends the NAL unit that begins at start.
 func (a *assembler) close() error {
-	nalu := (*a.scratch)[a.start:]
+	nalu := a.tray.bytes[a.start:]
 	if len(nalu) == 0 {
 		return nil
 	}
@@ -205,10 +210,10 @@ func (a *assembler) close() error {
 }
 
 func (a *assembler) end() error {
-	if len(a.ends) >= unitsAtMost {
+	if len(a.tray.ends) >= unitsAtMost {
 		return errOversize
 	}
-	a.ends = append(a.ends, len(*a.scratch))
+	a.tray.ends = append(a.tray.ends, len(a.tray.bytes))
 	return nil
 }
 
@@ -221,13 +226,13 @@ func (a *assembler) slice(first byte) bool {
 
 // unwrap splits at start codes of three or four bytes, in place.
 func (a *assembler) unwrap(nalu []byte) error {
-	*a.scratch = (*a.scratch)[:a.start]
+	a.tray.bytes = a.tray.bytes[:a.start]
 	for part := range bytes.SplitSeq(nalu, startCode[1:]) {
 		part = bytes.TrimRight(part, "\x00")
 		if len(part) == 0 {
 			continue
 		}
-		*a.scratch = append(*a.scratch, part...) // never beyond where part was
+		a.tray.bytes = append(a.tray.bytes, part...) // never beyond where part was
 		if err := a.end(); err != nil {
 			return err
 		}
@@ -238,23 +243,23 @@ func (a *assembler) unwrap(nalu []byte) error {
 // finish hands the unit over.
 func (a *assembler) finish() {
 	a.abandon()
-	if len(a.ends) > 0 {
-		a.nalus = a.nalus[:0]
+	if t := a.tray; t != nil && len(t.ends) > 0 {
+		t.nalus = t.nalus[:0]
 		start := 0
-		for _, end := range a.ends {
-			a.nalus = append(a.nalus, (*a.scratch)[start:end:end])
+		for _, end := range t.ends {
+			t.nalus = append(t.nalus, t.bytes[start:end:end])
 			start = end
 		}
-		a.done(a.nalus, a.stamp, a.damaged)
+		a.done(t.nalus, a.stamp, a.damaged)
 	}
 	a.drop()
 }
 
-// drop forgets the unit and gives its buffer back, unless it has grown so far
+// drop forgets the unit and gives its tray back, unless it has grown so far
 // that a pool of such would cost more than it saves.
 func (a *assembler) drop() {
-	if a.scratch != nil && cap(*a.scratch) <= 1<<20 {
-		scratches.Put(a.scratch)
+	if a.tray != nil && cap(a.tray.bytes) <= 1<<20 {
+		trays.Put(a.tray)
 	}
-	a.scratch, a.ends, a.open, a.damaged = nil, a.ends[:0], false, false
+	a.tray, a.open, a.damaged = nil, false, false
 }

@@ -97,6 +97,7 @@ type session struct {
 
 	lastUnit atomic.Int64 // unix nanoseconds
 	interval atomic.Int64 // newest distance between units, nanoseconds
+	receiver receiver     // beside them: it writes them with every unit
 }
 
 // end gives the attempt a reason to end; only the first is kept.

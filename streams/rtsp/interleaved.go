@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bytes"
 	"strconv"
+	"time"
 )
 
 // interleaved takes apart what a camera sends on its connection after SETUP:
@@ -13,9 +14,9 @@ import (
 // buffers, a packet of its own, a lock, a report and a reordering queue costs as
 // much as the system call.
 type interleaved struct {
-	video   byte                // channel
-	mute    bool                // frames of other channels are dropped: the library takes none before PLAY
-	onVideo func(packet []byte) // the packet is lent
+	video   byte                               // channel
+	mute    bool                               // frames of other channels are dropped: the library takes none before PLAY
+	onVideo func(packet []byte, now time.Time) // the packet is lent
 
 	inBody int // bytes of the present message's body still to come
 	inHead bool
@@ -26,9 +27,10 @@ type interleaved struct {
 
 const lineKept = 64
 
-// split consumes b and appends what is for the library to rest. It returns how
-// many bytes it did not consume: a frame that is not whole yet, at most 64 KiB.
-func (d *interleaved) split(b, rest []byte) (left int, _ []byte) {
+// split consumes b, read at now, and appends what is for the library to rest. It
+// returns how many bytes it did not consume: a frame that is not whole yet, at
+// most 64 KiB.
+func (d *interleaved) split(b, rest []byte, now time.Time) (left int, _ []byte) {
 	for len(b) > 0 {
 		switch {
 		case d.inBody > 0:
@@ -49,7 +51,7 @@ func (d *interleaved) split(b, rest []byte) (left int, _ []byte) {
 				return len(b), rest
 			}
 			if b[1] == d.video {
-				d.onVideo(b[4:size])
+				d.onVideo(b[4:size], now)
 			} else if !d.mute {
 				rest = append(rest, b[:size]...)
 			}

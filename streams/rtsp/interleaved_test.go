@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 const answer = "RTSP/1.0 200 OK\r\nCSeq: 4\r\nContent-length: 5\r\n\r\n$\x00\x00\x01$"
@@ -15,12 +16,12 @@ func frame(channel byte, payload string) string {
 
 // takeApart feeds the pieces one after the other, as reads would bring them.
 func takeApart(pieces ...[]byte) (video []string, rest []byte, left, strays int) {
-	d := interleaved{video: 2, onVideo: func(p []byte) { video = append(video, string(p)) }}
+	d := interleaved{video: 2, onVideo: func(p []byte, _ time.Time) { video = append(video, string(p)) }}
 	var partial []byte
 	for _, piece := range pieces {
 		b := append(partial, piece...)
 		var n int
-		n, rest = d.split(b, rest)
+		n, rest = d.split(b, rest, time.Now())
 		partial = slices.Clone(b[len(b)-n:])
 	}
 	return video, rest, len(partial), d.strays
@@ -80,10 +81,10 @@ func BenchmarkInterleaved(b *testing.B) {
 	for range 8 {
 		all = append(all, frame(2, string(bytes.Repeat([]byte{0x41}, 1300)))...)
 	}
-	d := interleaved{video: 2, onVideo: func([]byte) {}}
+	d := interleaved{video: 2, onVideo: func([]byte, time.Time) {}}
 	b.SetBytes(int64(len(all)))
 	for b.Loop() {
-		if left, rest := d.split(all, nil); left != 0 || rest != nil {
+		if left, rest := d.split(all, nil, time.Time{}); left != 0 || rest != nil {
 			b.Fatal(fmt.Sprint(left, rest))
 		}
 	}

@@ -35,16 +35,15 @@ func newParameters(codec streams.Codec, vps, sps, pps []byte) parameters {
 	return p
 }
 
-// format is the current format, if a decoder could be set up with it.
-func (p *parameters) format() (streams.Format, bool) {
-	f := p.current
-	switch f.Codec {
+// known reports whether a decoder could be set up with the current format.
+func (p *parameters) known() bool {
+	switch f := &p.current; f.Codec {
 	case streams.H264:
-		return f, f.SPS != nil && f.PPS != nil
+		return f.SPS != nil && f.PPS != nil
 	case streams.H265:
-		return f, f.VPS != nil && f.SPS != nil && f.PPS != nil
+		return f.VPS != nil && f.SPS != nil && f.PPS != nil
 	default:
-		return f, true
+		return true
 	}
 }
 
@@ -92,9 +91,7 @@ func (p *parameters) inspect(nalus [][]byte) (key, announce bool) {
 	p.take(&p.current.VPS, vps)
 	p.takeSPS(sps)
 	p.take(&p.current.PPS, pps)
-	_, known := p.format()
-	announce = p.dirty && known
-	if announce {
+	if announce = p.dirty && p.known(); announce {
 		p.dirty = false
 	}
 	return key, announce

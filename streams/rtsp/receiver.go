@@ -29,10 +29,10 @@ type receiver struct {
 	kind    uint8 // the format's payload type
 	clock   int64 // and the ticks of its time in a second; 0: not known
 	params  parameters
-	// One of the two makes units of packets: assemble for H.264 and H.265, decode
-	// for MJPEG.
-	assemble *assembler
+	// One of the two makes units of packets: decode for MJPEG, assemble for H.264 and
+	// H.265.
 	decode   func(*rtp.Packet) ([]byte, error)
+	assemble assembler
 
 	now      time.Time // arrival of the packet at hand
 	started  bool
@@ -51,29 +51,33 @@ func (s *session) choose(d *description.Session) (*description.Media, *receiver)
 	if media := d.FindFormat(&h264); media != nil {
 		if _, err := h264.CreateDecoder(); err == nil { // it refuses the packetization that nobody takes
 			sps, pps := h264.SafeParams()
-			r := &receiver{session: s, format: h264, params: newParameters(streams.H264, nil, sps, pps)}
-			r.assemble = &assembler{limit: s.cfg.MaxUnit, done: r.unit}
-			return media, r
+			return media, s.receive(h264, newParameters(streams.H264, nil, sps, pps))
 		}
 	}
 	var h265 *format.H265
 	if media := d.FindFormat(&h265); media != nil {
 		if _, err := h265.CreateDecoder(); err == nil {
 			vps, sps, pps := h265.SafeParams()
-			r := &receiver{session: s, format: h265, params: newParameters(streams.H265, vps, sps, pps)}
-			r.assemble = &assembler{h265: true, limit: s.cfg.MaxUnit, done: r.unit}
-			return media, r
+			return media, s.receive(h265, newParameters(streams.H265, vps, sps, pps))
 		}
 	}
 	var mjpeg *format.MJPEG
 	if media := d.FindFormat(&mjpeg); media != nil {
 		if decoder, err := mjpeg.CreateDecoder(); err == nil {
-			return media, &receiver{
-				session: s, format: mjpeg, params: newParameters(streams.MJPEG, nil, nil, nil), decode: decoder.Decode,
-			}
+			r := s.receive(mjpeg, newParameters(streams.MJPEG, nil, nil, nil))
+			r.decode = decoder.Decode
+			return media, r
 		}
 	}
 	return nil, nil
+}
+
+// receive makes the session's receiver one of a track.
+func (s *session) receive(f format.Format, params parameters) *receiver {
+	r := &s.receiver
+	*r = receiver{session: s, format: f, params: params}
+	r.assemble = assembler{h265: params.current.Codec == streams.H265, limit: s.cfg.MaxUnit, done: r.unit}
+	return r
 }
 
 // attach takes the track's packets: from the connection itself where they are
@@ -87,13 +91,16 @@ func (r *receiver) attach(client *gortsplib.Client, media *description.Media, an
 		client.OnPacketRTP(media, r.format, func(p *rtp.Packet) { r.guarded(packetOf(p), time.Now()) })
 		return
 	}
-	w.divert(byte(transport.InterleavedIDs[0]), r.kind, func(b []byte, now time.Time) {
-		if p, ok := parsePacket(b); ok {
-			r.guarded(p, now)
-		} else {
-			r.session.telemetry.undecodable.Inc()
-		}
-	})
+	w.divert(byte(transport.InterleavedIDs[0]), r.kind, r.bytes)
+}
+
+// bytes takes a packet as it came on the connection.
+func (r *receiver) bytes(b []byte, now time.Time) {
+	if p, ok := parsePacket(b); ok {
+		r.guarded(p, now)
+	} else {
+		r.session.telemetry.undecodable.Inc()
+	}
 }
 
 // guarded ends the attempt, and nothing else, when a camera's bytes break a
@@ -125,7 +132,7 @@ func (r *receiver) packet(p packet, now time.Time) {
 	r.packets++
 	r.lost += lost
 
-	if r.assemble != nil {
+	if r.decode == nil {
 		if err := r.assemble.push(p, lost > 0); errors.Is(err, errOversize) {
 			r.oversize()
 		} else if errors.Is(err, errForeign) {
@@ -142,9 +149,9 @@ func (r *receiver) packet(p packet, now time.Time) {
 		Payload: bytes.Clone(p.payload), // the decoder keeps it
 	})
 	switch {
-	case err == nil:
+	case err == nil && len(image) > 0:
 		r.unit([][]byte{image}, p.stamp, false)
-	case !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
+	case err != nil && !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
 		r.session.telemetry.undecodable.Inc()
 	}
 }
@@ -155,7 +162,7 @@ func (r *receiver) oversize() {
 	})
 }
 
-// unit takes a whole access unit. One with missing parts is passed on, since
+// unit takes a whole access unit; none of its NAL units is empty. One with missing parts is passed on, since
 // decoders conceal what they can, but is no keyframe: nothing starts with it.
 func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 	now := r.now
@@ -165,15 +172,8 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 	r.lastPTS = stamp
 
 	size := 0
-	kept := nalus[:0]
 	for _, n := range nalus {
-		if len(n) > 0 {
-			kept = append(kept, n)
-			size += len(n)
-		}
-	}
-	if len(kept) == 0 {
-		return
+		size += len(n)
 	}
 	if size > r.session.cfg.MaxUnit {
 		r.oversize()
@@ -183,16 +183,15 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 	if before := r.session.lastUnit.Swap(at); before != 0 {
 		r.session.interval.Store(at - before)
 	}
-	key, changed := r.params.inspect(kept)
-	f, known := r.params.format()
-	if !known {
+	key, changed := r.params.inspect(nalus)
+	if !r.params.known() {
 		return // nothing can decode it
 	}
 	if changed && r.session.sink.OnFormat != nil {
-		r.session.sink.OnFormat(f)
+		r.session.sink.OnFormat(r.params.current)
 	}
 	u := streams.AccessUnit{
-		At: now, PTS: r.pts, NALUs: kept, Key: key && !damaged, Size: size, Packets: r.packets, Lost: r.lost,
+		At: now, PTS: r.pts, NALUs: nalus, Key: key && !damaged, Size: size, Packets: r.packets, Lost: r.lost,
 	}
 	r.packets, r.lost = 0, 0
 	if r.session.sink.OnUnit != nil {

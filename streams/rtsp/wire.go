@@ -35,21 +35,15 @@ type wire struct {
 	mu      sync.Mutex // guards leaving and the order of deadlines
 	leaving time.Time  // when the farewell ends; zero: not leaving
 
-	diverted atomic.Pointer[diversion]
+	diverted atomic.Bool // parser and kind are set, and no longer change
 	playing  atomic.Bool // PLAY was agreed: the library takes frames
+	kind     byte        // payload type of the video
 
 	// of the reader's goroutine
+	parser  interleaved
 	waiting []byte // for the library
 	partial []byte // a frame that is not whole yet
 	signed  time.Time
-}
-
-// diversion is where the video of a connection goes.
-type diversion struct {
-	parser  interleaved
-	kind    byte // payload type
-	onVideo func(packet []byte, now time.Time)
-	now     time.Time
 }
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBufferSize); return &b }}
@@ -63,10 +57,8 @@ func newWire(conn net.Conn, sealed bool, timeout time.Duration) *wire {
 // onVideo from here on. It must be called
 // between two messages: after the answer to SETUP, before PLAY.
 func (w *wire) divert(channel, kind byte, onVideo func(packet []byte, now time.Time)) {
-	d := &diversion{kind: kind, onVideo: onVideo}
-	d.parser.video = channel
-	d.parser.onVideo = func(packet []byte) { d.onVideo(packet, d.now) }
-	w.diverted.Store(d)
+	w.parser, w.kind = interleaved{video: channel, onVideo: onVideo}, kind
+	w.diverted.Store(true)
 }
 
 // Read gives the library what is for it.
@@ -89,21 +81,20 @@ func (w *wire) took(b []byte, n int) bool {
 	if w.have < len(w.first) {
 		w.look(b[len(w.partial):n])
 	}
-	d := w.diverted.Load()
-	if d == nil {
+	if !w.diverted.Load() {
 		w.waiting = append(w.waiting, b[:n]...)
 		return true
 	}
-	d.now = time.Now()
+	now := time.Now()
 	playing := w.playing.Load()
-	d.parser.mute = !playing
+	w.parser.mute = !playing
 	var left int
-	left, w.waiting = d.parser.split(b[:n], w.waiting)
+	left, w.waiting = w.parser.split(b[:n], w.waiting, now)
 	w.partial = append(w.partial[:0], b[n-left:n]...)
-	if playing && d.now.Sub(w.signed) >= w.sign {
+	if playing && now.Sub(w.signed) >= w.sign {
 		// The library ends a session without packets: it gets an empty one.
-		w.signed = d.now
-		w.waiting = append(w.waiting, '$', d.parser.video, 0, rtpHeader, 2<<6, d.kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		w.signed = now
+		w.waiting = append(w.waiting, '$', w.parser.video, 0, rtpHeader, 2<<6, w.kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
 	return len(w.waiting) > 0
 }
