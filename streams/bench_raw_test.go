@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,16 +16,83 @@ import (
 	"time"
 )
 
+const rawVariable = "VONGLAU_FIGURES_RAW"
+
 // rawReaders are the limit that intake is measured against: readers that ask for
 // the video by rote and do nothing with it but find the packets, by their length,
 // and look for gaps in their numbers. They read as Go programs do, through a
 // buffer of 64 KB.
 type rawReaders struct {
-	conns    []net.Conn
 	wg       sync.WaitGroup
 	pictures atomic.Int64
 	lost     atomic.Int64
-	delays   delays
+}
+
+// TestRaw is a process of raw readers, beside the product's, so that both are
+// measured in the same seconds: what else the machine does weighs on both. It
+// answers each line of its input with what it has used and seen so far, and ends
+// with it.
+func TestRaw(t *testing.T) {
+	what := os.Getenv(rawVariable)
+	if what == "" {
+		return
+	}
+	defer os.Exit(0)
+	var address string
+	var n int
+	if _, err := fmt.Sscan(what, &address, &n); err != nil {
+		t.Fatal(err)
+	}
+	r := startRaw(t, address, n)
+	fmt.Println("reading")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		fmt.Printf("raw %d %d %d\n", processorTime(), r.pictures.Load(), r.lost.Load())
+	}
+}
+
+// raw is a process of raw readers as the figures see it.
+type raw struct {
+	*field
+}
+
+func startRawProcess(t testing.TB, address string, n int) raw {
+	t.Helper()
+	f := startProcess(t, "TestRaw", fmt.Sprintf("%s=%s %d", rawVariable, address, n))
+	f.answer("reading")
+	return raw{f}
+}
+
+// usage is what one side has used and seen so far.
+type usage struct {
+	at       time.Time
+	cpu      time.Duration
+	pictures int64
+}
+
+func (r raw) usage() usage {
+	r.t.Helper()
+	if _, err := fmt.Fprintln(r.in, "so far"); err != nil {
+		r.t.Fatal(err)
+	}
+	u, lost := usage{at: time.Now()}, 0
+	if _, err := fmt.Sscan(r.answer("raw "), &u.cpu, &u.pictures, &lost); err != nil {
+		r.t.Fatal(err)
+	}
+	if lost > 0 {
+		r.t.Fatalf("raw: %d gaps", lost)
+	}
+	return u
+}
+
+func usageHere(pictures *atomic.Int64) usage {
+	return usage{at: time.Now(), cpu: processorTime(), pictures: pictures.Load()}
+}
+
+// cost is what share of a core, in %, one of so many streams took since before. It
+// is scaled to the full rate, should the sender not have kept it.
+func (u usage) cost(before usage, cameras int) float64 {
+	rate := float64(u.pictures-before.pictures) / u.at.Sub(before.at).Seconds() / float64(cameras)
+	return 100 * (u.cpu - before.cpu).Seconds() / u.at.Sub(before.at).Seconds() / float64(cameras) * frameRate / rate
 }
 
 func startRaw(t testing.TB, address string, n int) *rawReaders {
@@ -53,7 +121,6 @@ func startRaw(t testing.TB, address string, n int) *rawReaders {
 				t.Fatal(err)
 			}
 		}
-		r.conns = append(r.conns, conn)
 		r.wg.Go(func() { r.read(br) })
 	}
 	return r
@@ -79,18 +146,10 @@ func (r *rawReaders) read(br *bufio.Reader) {
 		if b[5]&0x80 != 0 {
 			r.pictures.Add(1)
 		}
-		r.delays.sample(b)
 		if _, err := br.Discard(size); err != nil {
 			return
 		}
 	}
-}
-
-func (r *rawReaders) stop() {
-	for _, conn := range r.conns {
-		conn.Close()
-	}
-	r.wg.Wait()
 }
 
 // processorTime is what this process has used so far, of all cores.
@@ -102,13 +161,9 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cost measures for d what share of a core, in %, this process takes for one
-// stream, given the pictures that have come so far. It is scaled to the full rate,
-// should the sender not have kept it.
+// cost measures for d what this process takes for one stream.
 func cost(d time.Duration, cameras int, pictures *atomic.Int64) float64 {
-	before, began, used := pictures.Load(), time.Now(), processorTime()
+	before := usageHere(pictures)
 	<-time.After(d)
-	took := time.Since(began).Seconds()
-	rate := float64(pictures.Load()-before) / took / float64(cameras)
-	return 100 * (processorTime() - used).Seconds() / took / float64(cameras) * frameRate / rate
+	return usageHere(pictures).cost(before, cameras)
 }

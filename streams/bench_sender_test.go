@@ -336,8 +336,17 @@ type field struct {
 
 func startField(t testing.TB, clips ...string) *field {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestSender$", "-test.timeout", "10m")
-	cmd.Env = append(os.Environ(), senderVariable+"="+strings.Join(clips, ":"))
+	f := startProcess(t, "TestSender", senderVariable+"="+strings.Join(clips, ":"))
+	f.address = f.answer("sender ")
+	return f
+}
+
+// startProcess starts this program again as one of its tests, which is told by
+// an environment variable what to do, until the end of the test at hand.
+func startProcess(t testing.TB, test, variable string) *field {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.timeout", "10m")
+	cmd.Env = append(os.Environ(), variable)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -358,7 +367,6 @@ func startField(t testing.TB, clips ...string) *field {
 		_, _ = io.Copy(io.Discard, f.out)
 		_ = cmd.Wait()
 	})
-	f.address = f.answer("sender ")
 	return f
 }
 
