@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vonglau/ingest/journal"
@@ -24,6 +25,7 @@ type alarms struct {
 	producer *journal.Producer
 	log      *slog.Logger
 	began    time.Time
+	leads    atomic.Bool // this program's judgement counts
 
 	mu      sync.Mutex // guards below
 	applied uint64
@@ -47,8 +49,9 @@ func (a *app) startAlarms(ctx context.Context) error {
 	if err := s.wait(ctx, last); err != nil {
 		return fmt.Errorf("restore alarms: %w", err)
 	}
-	a.stops.start("alarm rules", a.fatal, func(ctx context.Context) error {
-		return a.journal.Hold(ctx, "alarms", a.cfg.Name, s.judge)
+	a.stops.start("alarm rules", a.fatal, s.judge)
+	a.stops.start("alarm lease", a.fatal, func(ctx context.Context) error {
+		return a.journal.Hold(ctx, "alarms", a.cfg.Name, s.lead)
 	})
 	return nil
 }
@@ -106,33 +109,46 @@ func (s *alarms) act(ctx context.Context, act alarm.Act) error {
 	return s.wait(ctx, seq)
 }
 
-// judge looks at all rules once a second until ctx ends. It begins with a book
-// that has every act of the program that judged before.
-func (s *alarms) judge(ctx context.Context) error {
+// lead makes this program's judgement count until ctx ends. It begins with a book
+// that has every act of the program that led before.
+func (s *alarms) lead(ctx context.Context) error {
 	if err := s.catchUp(ctx); err != nil {
 		return nil // ctx has ended
 	}
+	s.leads.Store(true)
+	defer s.leads.Store(false)
+	<-ctx.Done()
+	return nil
+}
+
+// judge looks at all rules once a second until ctx ends. Every program does, so
+// that the numbers of its open alarms move on; only who leads acts.
+func (s *alarms) judge(ctx context.Context) error {
 	machine := alarm.NewMachine(s.a.cfg.Rules, s.book)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
+		var acts []alarm.Act
+		var leads bool
 		select {
 		case <-ctx.Done():
 			return nil
 		case l := <-s.a.lost:
-			if err := s.act(ctx, s.journalLost(l)); err != nil && ctx.Err() == nil {
-				return err
-			}
+			leads, acts = s.leads.Load(), []alarm.Act{s.journalLost(l)}
 		case <-tick.C:
+			leads = s.leads.Load() // before it looks: what was judged by an older book does not count
 			now := metrics.Now()
-			at := metrics.MillisOf(now)
-			for _, act := range machine.Judge(s.a.current(), s.values(now), at) {
-				if err := s.act(ctx, act); err != nil {
-					if ctx.Err() != nil {
-						return nil
-					}
-					return err
+			acts = machine.Judge(s.a.current(), s.values(now), metrics.MillisOf(now))
+		}
+		if !leads {
+			continue
+		}
+		for _, act := range acts {
+			if err := s.act(ctx, act); err != nil {
+				if ctx.Err() != nil {
+					return nil
 				}
+				return err
 			}
 		}
 	}
