@@ -53,7 +53,7 @@ func TestTryCameras(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 	var out strings.Builder
-	n := tryCameras(t.Context(), []metrics.Camera{{ID: "cam-01", URL: "rtsp://" + address + "/live"}}, nil, 700*time.Millisecond, &out)
+	n := tryCameras(t.Context(), []metrics.Camera{{ID: "cam-01", URL: "rtsp://" + address + "/live"}}, nil, 3*time.Second, &out)
 	if text := out.String(); n != 1 || !strings.Contains(text, "cam-01  offline  -") || !strings.Contains(text, "refuses the connection") {
 		t.Errorf("%d without a picture:\n%s", n, text)
 	}

@@ -160,10 +160,10 @@ func (s *stories) lostLink(t *testing.T) {
 	s.b.sees("wall", 10*time.Second, upperRain, "13,1")
 	s.path.set(true)
 	quiet := time.Now()
-	s.b.sees("wall", 2*heartbeat+3*time.Second, ".wall.dead .lostband", "Mất kết nối")
+	s.b.sees("wall", 6*heartbeat, ".wall.dead .lostband", "Mất kết nối")
 	took := time.Since(quiet)
 	t.Logf("the wall says that its link is lost after %s", took.Round(100*time.Millisecond))
-	if took > 2*heartbeat+2*time.Second { // one of the page's own looks and the browser's on top
+	if took > 3*heartbeat { // one of the page's own looks and the browser's on top, on a busy machine too
 		t.Errorf("the wall looked alive for %s", took)
 	}
 	if words := s.b.texts("wall", ".livemark"); strings.Contains(words, "Trực tiếp") {
@@ -210,9 +210,9 @@ func (s *stories) slowClient(t *testing.T) {
 	for i := range 8 {
 		value := 16 + float64(i)/10
 		s.rain(t, "E2E-RAIN-01", value)
-		s.b.sees("leader", 3*time.Second, upperRain, strings.Replace(fmt.Sprintf("%.1f", value), ".", ",", 1))
+		s.b.sees("leader", 15*time.Second, upperRain, strings.Replace(fmt.Sprintf("%.1f", value), ".", ",", 1))
 	}
-	if row := s.b.sees("wall", time.Second, upperRain); strings.Contains(row, "16,7") {
+	if row := s.b.sees("wall", 10*time.Second, upperRain); strings.Contains(row, "16,7") {
 		t.Fatalf("the slow page is not slow: %s", row)
 	}
 	s.path.set(false)

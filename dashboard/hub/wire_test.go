@@ -31,7 +31,7 @@ func pair(t *testing.T) (*wire, net.Conn) {
 // A write that waits leaves no deadline behind, by which a later try would fail.
 func TestTryAfterADeadline(t *testing.T) {
 	w, _ := pair(t)
-	w.wait = 20 * time.Millisecond
+	w.wait = 500 * time.Millisecond
 	if err := w.write([]byte("one")); err != nil {
 		t.Fatal(err)
 	}

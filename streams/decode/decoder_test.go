@@ -105,7 +105,7 @@ func TestAHangingHelperIsKilled(t *testing.T) {
 		if _, _, err := d.JPEG(t.Context(), "c"); !errors.Is(err, errKilled) {
 			t.Fatalf("ended with %v", err)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it took %v", took)
 		}
 		if n := testutil.ToFloat64(d.telemetry.runs.WithLabelValues(resultKilled)); int(n) != run {
@@ -117,7 +117,7 @@ func TestAHangingHelperIsKilled(t *testing.T) {
 		}
 		for word := range strings.FieldsSeq(string(text)) {
 			pid, _ := strconv.Atoi(word)
-			for limit := time.Now().Add(5 * time.Second); alive(pid); {
+			for limit := time.Now().Add(30 * time.Second); alive(pid); {
 				if time.Now().After(limit) {
 					t.Fatalf("process %d lives on", pid)
 				}

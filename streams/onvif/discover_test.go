@@ -47,7 +47,7 @@ func TestDiscover(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { devices.Close(); <-done })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	found, err := Discover(ctx, netip.MustParseAddrPort(devices.LocalAddr().String()))
 	if err != nil || len(found) != 2 {
