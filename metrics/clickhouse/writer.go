@@ -66,8 +66,9 @@ const (
 	dirtyBuckets = 100_000
 	// attemptTime bounds one try, so that a dead link is noticed.
 	attemptTime = 2 * time.Minute
-	// drainTime bounds the last try of a Run that was told to end.
-	drainTime = 5 * time.Second
+	// drainTime bounds the last try of a Run that was told to end: the program is
+	// to be gone within five seconds, and the journal brings back what it missed.
+	drainTime = 2 * time.Second
 )
 
 // NewWriter of a store. It does nothing until Run.
