@@ -148,6 +148,7 @@ const (
 	bucketViews     = "views"     // of the analyst's desk, by user and id
 	bucketHandovers = "handovers" // by time
 	bucketMQTT      = "mqtt"      // mqtt.Session by program and client id
+	bucketSparkplug = "sparkplug" // deaths by program
 )
 
 // adoptStations adds the stations that operators adopted to the catalogue, now

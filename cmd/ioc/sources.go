@@ -37,7 +37,7 @@ func (a *app) startSources(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	toHost, nodes, err := a.newSparkplug()
+	toHost, nodes, err := a.newSparkplug(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"vonglau/ingest"
+	"vonglau/ingest/journal"
 	"vonglau/ingest/mqtt"
 	"vonglau/ingest/sparkplug"
 	"vonglau/metrics"
@@ -11,11 +13,20 @@ import (
 
 // newSparkplug joins a Sparkplug host to the door, the live values and its
 // broker. Without one in the configuration it returns nothing.
-func (a *app) newSparkplug() (handle func(context.Context, mqtt.Message) error, nodes []*mqtt.Source, err error) {
+func (a *app) newSparkplug(ctx context.Context) (handle func(context.Context, mqtt.Message) error, nodes []*mqtt.Source, err error) {
 	cfg := a.cfg.Sparkplug
 	if cfg == nil {
 		return nil, nil, nil
 	}
+	bucket, err := a.journal.Bucket(ctx, bucketSparkplug, journal.BucketOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := openDeaths(ctx, bucket, keyPart(a.cfg.Name), a.current, a.live.Died, a.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.stops.start("deaths of stations", a.fatal, d.run)
 	var source *mqtt.Source
 	asMessage := func(m sparkplug.Message) ingest.Message {
 		return ingest.Message{Source: "mqtt", Topic: m.Topic, Body: m.Body, Retained: m.Retained, Settle: m.Settle}
@@ -26,12 +37,13 @@ func (a *app) newSparkplug() (handle func(context.Context, mqtt.Message) error, 
 			return a.door.Put(ctx, asMessage(m), readings)
 		},
 		Refuse: func(m sparkplug.Message, r *metrics.Refusal) { a.refusals.Add("mqtt", m.Topic, m.Body, r) },
-		Stale:  a.live.Died,
+		Stale:  d.note,
 		Publish: func(topic string, body []byte) {
 			if err := source.Publish(topic, body); err != nil {
 				a.log.Warn("a rebirth was not asked for", "topic", topic, "error", err)
 			}
 		},
+		Host: cfg.HostID, Announce: func() { source.AnnounceAgain() },
 		Log: a.log, Registerer: a.reg,
 	})
 	handle = func(ctx context.Context, m mqtt.Message) error {
@@ -42,5 +54,12 @@ func (a *app) newSparkplug() (handle func(context.Context, mqtt.Message) error, 
 		return nil, nil, err
 	}
 	source = nodes[0]
+	if cfg.HostID != "" {
+		source.Announce(mqtt.Presence{
+			Topic: sparkplug.StateTopic(cfg.HostID),
+			Here:  func(connected time.Time) []byte { return sparkplug.State(true, connected) },
+			Gone:  func(connected time.Time) []byte { return sparkplug.State(false, connected) },
+		})
+	}
 	return handle, nodes, nil
 }

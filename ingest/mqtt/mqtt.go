@@ -55,6 +55,10 @@ type Source struct {
 	up    atomic.Bool
 	conn  atomic.Pointer[conn] // of the attempt that runs
 	busy  atomic.Int64         // unix ms since when a message waits at the door, 0: none
+
+	presence  *Presence              // nil: nobody is told
+	connected time.Time              // of the attempt that runs; its presence carries it
+	here      atomic.Pointer[func()] // says again that we are here; nil while we are not
 }
 
 // New makes the sources of all brokers and their slots, for the topics that the
@@ -101,6 +105,7 @@ func (s *Source) Run(ctx context.Context) error {
 		s.tel.connects.Inc()
 		defer func() { s.up.Store(false); s.tel.up.Dec() }()
 		s.log.Info("connected")
+		defer s.present(client)()
 		<-ctx.Done()
 		return s.ended(context.Cause(ctx))
 	})
@@ -182,7 +187,7 @@ func (s *Source) Publish(topic string, body []byte) error {
 
 func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, config *tls.Config) *paho.ClientOptions {
 	var current atomic.Pointer[conn] // of this attempt only: an acknowledgement must not go to the next
-	return paho.NewClientOptions().
+	o := paho.NewClientOptions().
 		AddBroker(s.cfg.Broker).
 		SetClientID(s.id).
 		SetUsername(s.cfg.Username).
@@ -209,6 +214,11 @@ func (s *Source) options(ctx context.Context, lost context.CancelCauseFunc, conf
 		// The default handler stands before Connect, so that what the broker
 		// redelivers at once finds it; routes set later would miss it.
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { s.deliver(ctx, current.Load(), m) })
+	if s.presence != nil {
+		s.connected = time.Now()
+		o.SetBinaryWill(s.presence.Topic, s.presence.Gone(s.connected), 1, true)
+	}
+	return o
 }
 
 // deliver brings one message to the door. The acknowledgement is written here

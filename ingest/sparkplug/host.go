@@ -47,7 +47,11 @@ type Options struct {
 	// stale until something newer comes. It must not wait.
 	Stale func(stations []string, at metrics.Millis)
 	// Publish sends a rebirth request, QoS 0. It must not wait.
-	Publish    func(topic string, body []byte)
+	Publish func(topic string, body []byte)
+	// Host is this host's id, empty: none. Announce is called when somebody else
+	// tells that it is not there; it must not wait.
+	Host       string
+	Announce   func()
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time // nil: time.Now
@@ -107,6 +111,9 @@ func (h *Host) read(m Message) []metrics.Reading {
 		return nil
 	}
 	if !mine {
+		if h.contradicts(m) {
+			h.opts.Announce()
+		}
 		return nil
 	}
 	mapping := h.mapping(a.group)

@@ -186,6 +186,37 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// A host that is told to be away says again that it is there; what others say of
+// themselves is theirs.
+func TestStateOfTheHost(t *testing.T) {
+	s := newStage(t)
+	announced := 0
+	s.host.opts.Host, s.host.opts.Announce = "trung-tam", func() { announced++ }
+	at := time.UnixMilli(t0)
+	if got := string(State(true, at)); got != `{"online":true,"timestamp":1790000000000}` {
+		t.Errorf("birth %s", got)
+	}
+	for _, test := range []struct {
+		topic string
+		body  []byte
+		want  int
+	}{
+		{"spBv1.0/STATE/trung-tam", State(true, at), 0}, {"spBv1.0/STATE/other", State(false, at), 0}, {"spBv1.0/STATE/trung-tam", []byte("OFFLINE"), 0},
+		{"spBv1.0/STATE/trung-tam", State(false, at), 1},
+	} {
+		announced = 0
+		if err := s.host.Handle(t.Context(), Message{Topic: test.topic, Body: test.body}); err != nil || announced != test.want {
+			t.Errorf("%s %s: announced %d times, %v", test.topic, test.body, announced, err)
+		}
+	}
+	if len(s.refused) != 0 {
+		t.Errorf("refused %v", s.refused)
+	}
+	if StateTopic("trung-tam") != "spBv1.0/STATE/trung-tam" || CheckHost("a/b") == nil || CheckHost("a b") != nil {
+		t.Error("host ids")
+	}
+}
+
 // After a gap aliases may mean something else: they wait for the rebirth, which
 // is asked for once in a while and not for every message.
 func TestSequenceGap(t *testing.T) {

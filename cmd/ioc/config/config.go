@@ -55,6 +55,7 @@ type Map struct {
 // messages must come in order.
 type Sparkplug struct {
 	MQTT   mqtt.Config         `yaml:"mqtt"`
+	HostID string              `yaml:"host_id"` // under which nodes wait for this host; empty: it does not tell that it is there
 	Groups []sparkplug.Mapping `yaml:"groups"`
 }
 
@@ -64,6 +65,9 @@ func (s *Sparkplug) validate(known func(metric string) bool) error {
 	}
 	if s.MQTT.Shared != "" {
 		return fmt.Errorf("sparkplug.mqtt.shared: a session's messages must come in order, to one client")
+	}
+	if err := sparkplug.CheckHost(s.HostID); err != nil {
+		return fmt.Errorf("sparkplug.host_id: %q %w", s.HostID, err)
 	}
 	if len(s.Groups) == 0 {
 		return fmt.Errorf("sparkplug.groups: is empty: whose nodes are read?")
