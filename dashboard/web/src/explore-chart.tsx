@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { dayTime, num } from "./format";
+import { dayTime, num, placesOf } from "./format";
 import { lang, t } from "./i18n";
 import { stepName, STEP_MS } from "./periods";
 
@@ -45,7 +45,7 @@ export function Chart({ at, lines, step, decimals, target, symbol }: { at: numbe
           ? { ...axis, values: (_u, all) => all.map((s, i) => (i === 0 || dayTime(s * 1000).slice(0, 5) !== dayTime(all[i - 1]! * 1000).slice(0, 5) ? dayTime(s * 1000).replace(" ", "\n") : dayTime(s * 1000).slice(6))), size: 48 }
           // Periods have no even width: their own starts are the marks, as many as there is room for.
           : { ...axis, splits: () => { const each = Math.ceil(at.length / Math.max(2, Math.floor(el.clientWidth / 130))); return at.filter((_, i) => i % each === 0).map((ms) => ms / 1000); }, values: (_u, all) => all.map((s) => stepName(step, s * 1000, lang.peek())), size: 36 },
-        { ...axis, size: 70, values: (_u, all) => all.map((v) => num(v, Math.min(decimals, all.length > 1 && Math.abs(all[1]! - all[0]!) >= 1 ? 0 : 2), lang.peek())) },
+        { ...axis, size: 70, values: (_u, all) => { const places = all.length > 1 ? placesOf(all[1]! - all[0]!) : decimals; return all.map((v) => num(v, places, lang.peek())); } },
       ],
     }, data as uPlot.AlignedData, el);
     const watch = new ResizeObserver(() => plot.setSize({ width: el.clientWidth, height: plot.height }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clock, day, dayTime, hourMinute, moment, num, share, short, signed, secondsFrom, span, withSymbol } from "./format";
+import { clock, day, dayTime, hourMinute, moment, num, placesOf, share, short, signed, secondsFrom, span, withSymbol } from "./format";
 
 const at = Date.parse("2026-11-21T19:14:07Z"); // 02:14:07 on the 22nd in Vietnam
 
@@ -23,4 +23,10 @@ describe("times", () => {
     [secondsFrom(-20_400, "vi"), "−20\u00a0giây"], [secondsFrom(40_000, "vi"), "+40\u00a0giây"], [secondsFrom(120, "en"), "0\u00a0s"],
     [span(50 * 3_600_000, "vi"), "2\u00a0ngày"], [span(-5, "vi"), "0\u00a0giây"],
   ])("%s is %s", (got, want) => expect(got).toBe(want));
+});
+
+describe("an axis", () => {
+  it("has as many decimals as tell its marks apart, and no more", () => {
+    expect([20, 1, 2.5, 0.5, 0.1, 0.05, 0.25, 0.001].map(placesOf)).toEqual([0, 0, 1, 1, 1, 2, 2, 3]);
+  });
 });

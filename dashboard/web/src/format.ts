@@ -81,6 +81,13 @@ export function secondsFrom(ms: number, lang: Lang): string {
   return `${signed(Math.round(ms / 1000), 0, lang)}\u00a0${lang === "vi" ? "giây" : "s"}`;
 }
 
+/** How many decimals tell the marks of an axis apart that lie so far from each other. */
+export function placesOf(step: number): number {
+  let places = 0;
+  while (places < 6 && Math.abs(Math.round(step * 10 ** places) - step * 10 ** places) > 1e-6) places++;
+  return places;
+}
+
 /** A share of readings or stations: 17/20. */
 export function share(n: number, m: number, lang: Lang): string {
   return `${num(n, 0, lang)}/${num(m, 0, lang)}`;

@@ -49,7 +49,7 @@ export default function Pairing() {
       <p class="code" aria-label={code ? code.code.split("").join(" ") : t("waiting")}>
         {(code?.code ?? "······").split("").map((c, i) => <span key={i}>{c}</span>)}
       </p>
-      <p class="how">{t("pairHow")} <b>{location.host}/devices</b></p>
+      <p class="how">{t("pairHow")} <b>{location.host}<wbr />/devices</b></p>
       <p class="left" role="status">{problem ? <span class="problem">{problem}</span> : code && left > 0 ? `${t("pairLeft")} ${span(left, lang.value)}` : t("connecting")}</p>
       <p class="aside"><a href="/login?next=%2Fwall">{t("signIn")}</a> <LangButton /></p>
     </main>

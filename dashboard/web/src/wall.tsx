@@ -111,7 +111,7 @@ export function WallView({ size }: { size?: [number, number] }) {
 
   const light = past || held_ >= 0 || open.some((a) => a.severity === "critical") ? 1 : lightAt(layout.dim, Number(clock(now.value).slice(0, 2)));
   const [dx, dy] = shiftAt(now.value), turn = Math.floor(now.value / TURN_MS);
-  const style = { ...(past ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }), ...(scaled ? { width: `${wide}px`, height: `${high}px`, margin: `${(height - high) / 2}px auto` } : {}) } as Record<string, string>;
+  const style = { ...(past || phone ? {} : { transform: `translate(${dx}px, ${dy}px)` }), ...(phone ? {} : { "--u": `${grid.unit}px` }), ...(scaled ? { width: `${wide}px`, height: `${high}px`, margin: `${(height - high) / 2}px auto` } : {}) } as Record<string, string>;
   const data: Shown = { scope, whole: !about || about.id === about.root, units, stations, cameras, kpis, turn, compact: grid.compact, titled, onCamera: past ? undefined : setFocus };
 
   return (
