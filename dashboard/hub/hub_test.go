@@ -201,6 +201,32 @@ func TestSnapshotInParts(t *testing.T) {
 	}
 }
 
+// What is kept for a resume is bounded in bytes: who was there a moment ago gets
+// what it missed, who missed more gets the state.
+func TestKeptStepsAreBoundedInBytes(t *testing.T) {
+	h, url := serve(t, hub.Options{})
+	p := dial(t, url)
+	p.say(subscribe("stations/15"))
+	fill(t, h, "stations/15", map[string]json.RawMessage{})
+	first := p.until("snapshot")
+	const steps, size = 200, 100_000
+	for i := range uint64(steps) {
+		h.Publish("stations/15", map[string]json.RawMessage{"k": raw(strings.Repeat("x", size) + fmt.Sprint(i))}, nil)
+	}
+	resume := func(behind uint64) frame {
+		p := dial(t, url)
+		p.say(map[string]any{"type": "subscribe", "topics": []string{"stations/15"},
+			"resume": map[string]any{"stations/15": map[string]any{"epoch": first.Epoch, "seq": first.seq(t) + steps - behind}}})
+		return p.next()
+	}
+	if f := resume(10); f.Type != "delta" || f.seq(t) != first.seq(t)+steps {
+		t.Errorf("ten steps behind: %s", f.Type)
+	}
+	if f := resume(100); f.Type != "snapshot" {
+		t.Errorf("a hundred steps of %d bytes are kept: %s", size, f.Type)
+	}
+}
+
 func TestAlarmsAreNotConflated(t *testing.T) {
 	h, url := serve(t, hub.Options{})
 	p := dial(t, url)
@@ -231,7 +257,7 @@ func TestSlowClientGetsTheNewest(t *testing.T) {
 		h.Publish("kpis/15", map[string]json.RawMessage{"k": raw(strings.Repeat("x", 50_000) + fmt.Sprint(i))}, nil)
 	}
 	want := string(raw(strings.Repeat("x", 50_000) + fmt.Sprint(last)))
-	for string(quick.until("delta").Set["k"]) != want {
+	for f := quick.next(); string(f.Set["k"]) != want && string(f.State["k"]) != want; f = quick.next() {
 	}
 	frames := 0
 	for prev := uint64(0); ; frames++ {

@@ -10,7 +10,8 @@ import (
 
 // Bounds of a topic.
 const (
-	keptSteps = 1000     // deltas that a resume or a slow client can be served from
+	keptSteps = 1000     // deltas that a resume or a slow client can be served from,
+	keptBytes = 4 << 20  // and their bytes: a topic of 2,000 stations changes 40 KB a second
 	partBytes = 64 << 10 // of state in one part of a snapshot
 	idleTopic = time.Minute
 )
@@ -24,7 +25,8 @@ type topic struct {
 	state    map[string]json.RawMessage
 	changed  map[string]uint64 // key → seq of its last change; also of keys that are gone
 	floor    uint64            // changes after this seq are known
-	steps    []step            // newest last, at most keptSteps
+	steps    []step            // newest last, at most keptSteps and keptBytes
+	kept     int               // bytes of steps, unpacked
 	snapshot []*message
 	snapSeq  uint64
 	merged   step      // the newest merged delta: who is as far behind gets the same
@@ -83,11 +85,15 @@ func (t *topic) publish(set map[string]json.RawMessage, unset []string) bool {
 		t.changed[key] = t.seq
 		keys = append(keys, key)
 	}
-	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: newMessage(encode(delta))})
-	if len(t.steps) > keptSteps {
-		t.forget(t.steps[0])
-		t.steps = slices.Delete(t.steps, 0, 1)
+	msg := newMessage(encode(delta))
+	t.steps = append(t.steps, step{seq: t.seq, keys: keys, msg: msg})
+	t.kept += len(msg.plain)
+	over := 0
+	for ; len(t.steps)-over > keptSteps || t.kept > keptBytes && over < len(t.steps)-1; over++ { // the newest stays in any case
+		t.kept -= len(t.steps[over].msg.plain)
+		t.forget(t.steps[over])
 	}
+	t.steps = slices.Delete(t.steps, 0, over)
 	return true
 }
 
