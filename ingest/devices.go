@@ -22,9 +22,10 @@ import (
 const (
 	maxDevices       = 10_000 // further ones are refused and counted, but not listed
 	maxDeviceMetrics = 32
-	maxKept          = 200              // newest readings of one device, taken when it is adopted
-	maxKeptInAll     = 50_000           // of all devices; beyond it further ones are refused only
-	deviceWrite      = 30 * time.Second // between two writes of one device
+	maxKept          = 200                 // newest readings of one device, taken when it is adopted
+	maxKeptInAll     = 50_000              // of all devices; beyond it further ones are refused only
+	deviceWrite      = 30 * time.Second    // between two writes of one device
+	deviceKept       = 30 * 24 * time.Hour // after its last message, as others go on
 )
 
 // Device is an unknown station that has knocked: "Thiết bị mới".
@@ -166,7 +167,7 @@ func (d *Devices) forget(ctx context.Context, id string) error {
 	d.tel.devices.Set(float64(len(d.list)))
 	d.mu.Unlock()
 	if err := d.waiting.Delete(ctx, id); err != nil && !errors.Is(err, journal.ErrNotFound) {
-		return fmt.Errorf("adopt %s: %w", id, err)
+		return fmt.Errorf("forget %s: %w", id, err)
 	}
 	return nil
 }
@@ -189,12 +190,18 @@ func (d *Devices) Run(ctx context.Context, catalogue func() *metrics.Catalogue, 
 }
 
 func (d *Devices) flush(ctx context.Context, c *metrics.Catalogue, now time.Time, take func(context.Context, []metrics.Reading) error) error {
-	var known []string
+	var known, gone []string
 	due := map[string]Device{}
 	d.mu.Lock()
+	newest := metrics.Millis(0) // not the clock, which may be wrong for a while
+	for _, dev := range d.list {
+		newest = max(newest, dev.LastSeen)
+	}
 	for id, dev := range d.list {
 		if _, ok := c.Station(id); ok {
 			known = append(known, id)
+		} else if newest.Sub(dev.LastSeen) > deviceKept {
+			gone = append(gone, id) // else the list fills with what somebody tried once
 		} else if wrote := d.wrote[id]; now.Sub(wrote) > deviceWrite && (wrote.IsZero() || dev.LastSeen.Time().After(wrote)) && len(due) < 50 {
 			due[id] = dev.clone()
 			d.wrote[id] = now
@@ -207,6 +214,11 @@ func (d *Devices) flush(ctx context.Context, c *metrics.Catalogue, now time.Time
 				return err // the next flush takes them again, which changes nothing
 			}
 		}
+		if err := d.forget(ctx, id); err != nil {
+			return err
+		}
+	}
+	for _, id := range gone {
 		if err := d.forget(ctx, id); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type house struct {
 	devices   *ingest.Devices
 	catalogue *metrics.Catalogue
 	reg       *prometheus.Registry
+	clock     atomic.Int64 // nanoseconds that the door's clock is after now
 
 	mu     sync.Mutex // guards below
 	stuck  chan struct{}
@@ -107,7 +109,7 @@ func newHouse(t *testing.T) *house {
 			return producer.Append(ctx, block)
 		},
 		Decoders: []*payload.Decoder{plain, rows}, Refusals: h.refusals, Devices: h.devices,
-		Registerer: h.reg, Now: func() time.Time { return now },
+		Registerer: h.reg, Now: func() time.Time { return now.Add(time.Duration(h.clock.Load())) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -373,6 +375,38 @@ func TestAdoptionThatFailsIsTriedAgain(t *testing.T) {
 }
 
 // An unknown station waits, is adopted, and what it sent lately is taken.
+// A device that knocked once and never again makes room after a month.
+func TestSilentDeviceIsForgotten(t *testing.T) {
+	h := newHouse(t)
+	h.send("lc/OLD-1/rain", "1")
+	h.clock.Store(int64(20 * 24 * time.Hour))
+	h.send("lc/NEW-1/rain", "1")
+	h.clock.Store(int64(31 * 24 * time.Hour))
+	h.send("lc/NEW-2/rain", "1")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- h.devices.Run(ctx, func() *metrics.Catalogue { return h.catalogue }, func(context.Context, []metrics.Reading) error { return nil })
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for over := time.After(20 * time.Second); ; {
+		list := h.devices.List()
+		if len(list) == 2 && list[0].ID == "NEW-2" && list[1].ID == "NEW-1" {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-over:
+			t.Fatalf("waiting are %+v", list)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNewDeviceIsAdopted(t *testing.T) {
 	h := newHouse(t)
 	for _, v := range []string{"1", "2"} {
