@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"vonglau/ingest"
 	"vonglau/ingest/journal"
 	"vonglau/ingest/mqtt"
+	"vonglau/ingest/payload"
 	"vonglau/ingest/sparkplug"
 	"vonglau/metrics"
 )
@@ -42,6 +44,17 @@ func (a *app) newSparkplug(ctx context.Context) (handle func(context.Context, mq
 			if err := source.Publish(topic, body); err != nil {
 				a.log.Warn("a rebirth was not asked for", "topic", topic, "error", err)
 			}
+		},
+		Convert: func(metric, unit string, v float64) (float64, error) {
+			m, ok := a.current().Metric(metric)
+			if !ok {
+				return v, nil // which the door refuses
+			}
+			converted, err := payload.Convert(v, unit, m.Unit)
+			if errors.Is(err, payload.ErrUnknownUnit) {
+				return v, nil // a spelling of the node's own
+			}
+			return converted, err
 		},
 		Host: cfg.HostID, Announce: func() { source.AnnounceAgain() },
 		Log: a.log, Registerer: a.reg,

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -78,6 +79,22 @@ var senmlUnits = map[string]string{
 	"1/s": "/s", "1/min": "/min", "beat/min": "/min", "kn": "[kn_i]",
 }
 
+// ErrUnknownUnit says that a text is no unit of the table.
+var ErrUnknownUnit = errors.New("is not one that is converted")
+
+// Convert makes a value in unit from (UCUM or SenML; empty: as it is) one in
+// unit to.
+func Convert(v float64, from, to string) (float64, error) {
+	if ucum, senml := senmlUnits[from]; senml && from != to {
+		from = ucum
+	}
+	c, err := convert(from, to)
+	if err != nil {
+		return 0, err
+	}
+	return c.apply(v), nil
+}
+
 // convert finds how a number in unit from becomes one in unit to.
 func convert(from, to string) (conversion, error) {
 	if from == to || from == "" {
@@ -87,7 +104,7 @@ func convert(from, to string) (conversion, error) {
 		return c, nil
 	}
 	if _, known := units[from]; !known {
-		return conversion{}, fmt.Errorf("unit %q is not one that is converted%s", from, likely(from))
+		return conversion{}, fmt.Errorf("unit %q %w%s", from, ErrUnknownUnit, likely(from))
 	}
 	return conversion{}, fmt.Errorf("unit %q cannot become %q, the metric's unit", from, to)
 }

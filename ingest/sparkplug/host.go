@@ -48,6 +48,10 @@ type Options struct {
 	Stale func(stations []string, at metrics.Millis)
 	// Publish sends a rebirth request, QoS 0. It must not wait.
 	Publish func(topic string, body []byte)
+	// Convert makes a value in a unit of measure one in the metric's own; a text
+	// that is no unit leaves it as it is. An error is a refusal: what was sent
+	// cannot be that metric.
+	Convert func(metric, unit string, v float64) (float64, error)
 	// Host is this host's id, empty: none. Announce is called when somebody else
 	// tells that it is not there; it must not wait.
 	Host       string
@@ -74,17 +78,19 @@ type node struct {
 	bdSeq    uint64
 	seq      uint64 // of the last message
 	aliases  map[uint64]definition
-	named    map[string]uint32 // device/name → data type; "" is the node
+	named    map[string]kept   // device/name → what its birth said; "" is the node
 	devices  map[string]bool   // born
 	stations map[string]string // device → station, of those that reported
 	asked    time.Time         // for a rebirth
 }
 
-// definition is what a birth said about an alias.
-type definition struct {
-	device   string
-	name     string
+// definition is what an alias stands for.
+type definition struct{ device, name string }
+
+// kept is what a birth said about a metric.
+type kept struct {
 	datatype uint32
+	unit     string // of measure; empty: nothing
 }
 
 // NewHost makes one.
@@ -202,7 +208,7 @@ func (h *Host) remember(a address) *node {
 	if len(h.nodes) >= maxNodes {
 		return nil
 	}
-	n := &node{aliases: map[uint64]definition{}, named: map[string]uint32{}, devices: map[string]bool{}, stations: map[string]string{}}
+	n := &node{aliases: map[uint64]definition{}, named: map[string]kept{}, devices: map[string]bool{}, stations: map[string]string{}}
 	h.nodes[a.node()] = n
 	h.tel.nodes.Set(float64(len(h.nodes)))
 	return n
@@ -270,9 +276,9 @@ func (h *Host) define(a address, n *node, m Message, p *message) bool {
 		if _, again := n.named[key]; !again {
 			h.definitions++
 		}
-		n.named[key] = one.datatype
+		n.named[key] = kept{one.datatype, one.unit}
 		if one.hasAlias {
-			n.aliases[one.alias] = definition{a.device, one.name, one.datatype}
+			n.aliases[one.alias] = definition{a.device, one.name}
 		}
 	}
 	return true
@@ -330,7 +336,7 @@ func (h *Host) readings(a address, mapping *Mapping, m Message, p *message) []me
 	var all []metrics.Reading
 	for i := range p.metrics {
 		one := &p.metrics[i]
-		name, datatype := one.name, one.datatype
+		name := one.name
 		if name == "" {
 			d, known := definition{}, false
 			if n != nil && n.born {
@@ -343,9 +349,12 @@ func (h *Host) readings(a address, mapping *Mapping, m Message, p *message) []me
 				}
 				continue
 			}
-			name, datatype = d.name, cmp.Or(datatype, d.datatype)
-		} else if datatype == 0 && n != nil {
-			datatype = n.named[a.device+"/"+name]
+			name = d.name
+		}
+		said := kept{one.datatype, one.unit}
+		if n != nil {
+			born := n.named[a.device+"/"+name]
+			said.datatype, said.unit = cmp.Or(said.datatype, born.datatype), cmp.Or(said.unit, born.unit)
 		}
 		metric := mapping.metric(name)
 		if metric == "" || one.null || one.transient && one.historical || reserved(name) {
@@ -354,7 +363,10 @@ func (h *Host) readings(a address, mapping *Mapping, m Message, p *message) []me
 		if mapping.names == nil && one.kind == otherValue {
 			continue // a text nobody named is not a mistake
 		}
-		r, refusal := one.reading(datatype, p.timestamp)
+		r, refusal := one.reading(said.datatype, p.timestamp)
+		if refusal == nil {
+			r.Value, refusal = h.convert(mapping, metric, said.unit, r.Value)
+		}
 		if refusal != nil {
 			refusal.Field = name
 			h.opts.Refuse(m, refusal)
@@ -367,6 +379,19 @@ func (h *Host) readings(a address, mapping *Mapping, m Message, p *message) []me
 		n.stations[a.device] = station
 	}
 	return all
+}
+
+// convert brings a value into the metric's unit.
+func (h *Host) convert(mapping *Mapping, metric, unit string, v float64) (float64, *metrics.Refusal) {
+	unit = cmp.Or(mapping.Units[metric], unit)
+	if unit == "" {
+		return v, nil
+	}
+	converted, err := h.opts.Convert(metric, unit, v)
+	if err != nil {
+		return 0, metrics.Refuse(metrics.BadValue, "", unit, "%v", err)
+	}
+	return converted, nil
 }
 
 // reserved names are the protocol's own and no measurements.

@@ -27,6 +27,7 @@ type m struct {
 	value      any // uint64: int or long by datatype; float32, float64, bool, string; nil: null
 	historical bool
 	quality    uint64 // 0: none
+	unit       string
 }
 
 func payloadOf(at uint64, seq int, ms ...m) []byte {
@@ -49,10 +50,18 @@ func payloadOf(at uint64, seq int, ms ...m) []byte {
 		if one.historical {
 			b = number(b, 5, 1)
 		}
-		if one.quality != 0 {
-			value := number(number(nil, 1, typeInt32), 3, one.quality)
-			set := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "Quality")
+		var set []byte
+		property := func(key string, value []byte) {
+			set = protowire.AppendString(protowire.AppendTag(set, 1, protowire.BytesType), key)
 			set = protowire.AppendBytes(protowire.AppendTag(set, 2, protowire.BytesType), value)
+		}
+		if one.quality != 0 {
+			property("Quality", number(number(nil, 1, typeInt32), 3, one.quality))
+		}
+		if one.unit != "" {
+			property("engUnit", protowire.AppendString(protowire.AppendTag(number(nil, 1, 12), 8, protowire.BytesType), one.unit))
+		}
+		if set != nil {
 			b = protowire.AppendBytes(protowire.AppendTag(b, 9, protowire.BytesType), set)
 		}
 		switch v := one.value.(type) {
@@ -97,12 +106,23 @@ type stage struct {
 	settled  int
 }
 
+// halves stands in for the table of units: it knows one.
+func halves(_, unit string, v float64) (float64, error) {
+	switch unit {
+	case "half":
+		return v / 2, nil
+	case "kg":
+		return 0, errors.New("no length")
+	}
+	return v, nil
+}
+
 const t0 = 1790000000000
 
 func newStage(t testing.TB) *stage {
 	t.Helper()
 	mapping := Mapping{Group: "laocai", Station: "{edge}.{device}", Values: map[string]string{"rain": "Weather/Rain", "air_temperature": "Weather/Temp", "fire_alarm": "Fire"}}
-	if err := mapping.Validate(func(metric string) bool { return metric != "rein" }); err != nil {
+	if err := mapping.Validate(func(metric string) bool { return metric != "rein" }, halves); err != nil {
 		t.Fatal(err)
 	}
 	s := &stage{t: t, now: time.UnixMilli(t0)}
@@ -118,6 +138,7 @@ func newStage(t testing.TB) *stage {
 		Refuse:  func(_ Message, r *metrics.Refusal) { s.refused = append(s.refused, r) },
 		Stale:   func(stations []string, _ metrics.Millis) { s.stale = append(s.stale, stations...) },
 		Publish: func(topic string, _ []byte) { s.asked = append(s.asked, topic) },
+		Convert: halves,
 		Now:     func() time.Time { return s.now },
 	})
 	return s
@@ -183,6 +204,33 @@ func TestSession(t *testing.T) {
 	}
 	if s.settled != 10 {
 		t.Errorf("%d of 10 messages were settled", s.settled)
+	}
+}
+
+// A birth says in which unit a metric comes, the configuration knows better, and
+// what cannot be the metric's is refused by name.
+func TestUnits(t *testing.T) {
+	s := newStage(t)
+	s.hear("NBIRTH/gw1", nbirth(3))
+	birth := func(seq int, unit string) []byte {
+		return payloadOf(t0, seq, m{name: "Weather/Rain", alias: 7, datatype: typeDouble, value: 5.0, unit: unit, quality: 192})
+	}
+	want := func(at metrics.Millis, v float64) metrics.Reading {
+		return metrics.Reading{Station: "gw1.A", Metric: "rain", ObservedAt: at, Value: v}
+	}
+	s.expect("the birth itself", s.hear("DBIRTH/gw1/A", birth(1, "half")), want(t0, 2.5))
+	s.expect("data by alias", s.hear("DDATA/gw1/A", payloadOf(t0+1, 2, m{alias: 7, value: 8.0})), want(t0+1, 4))
+	s.expect("data by name", s.hear("DDATA/gw1/A", payloadOf(t0+2, 3, m{name: "Weather/Rain", value: 6.0})), want(t0+2, 3))
+	s.hear("NBIRTH/gw1", nbirth(3))
+	s.expect("another unit", s.hear("DBIRTH/gw1/A", birth(1, "kg")))
+	if len(s.refused) != 1 || s.refused[0].Field != "Weather/Rain" || s.refused[0].Value != "kg" {
+		t.Errorf("refused %v", s.refused)
+	}
+	s.host.opts.Mappings[0].Units = map[string]string{"rain": "half"}
+	s.expect("by the configuration", s.hear("DDATA/gw1/A", payloadOf(t0+3, 2, m{alias: 7, value: 8.0})), want(t0+3, 4))
+	bad := Mapping{Group: "x", Units: map[string]string{"rain": "kg"}}
+	if err := bad.Validate(func(string) bool { return true }, halves); err == nil || !strings.Contains(err.Error(), "units: rain") {
+		t.Errorf("a wrong unit in the configuration: %v", err)
 	}
 }
 
@@ -361,7 +409,7 @@ func TestMappingFaults(t *testing.T) {
 		"values":  {Group: "g", Values: map[string]string{"rein": "x"}},
 		"values:": {Group: "g", Values: map[string]string{"a": "x", "b": "x"}},
 	} {
-		if err := mapping.Validate(func(metric string) bool { return metric != "rein" }); err == nil || !strings.HasPrefix(err.Error(), key) {
+		if err := mapping.Validate(func(metric string) bool { return metric != "rein" }, halves); err == nil || !strings.HasPrefix(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -16,13 +16,16 @@ type Mapping struct {
 	Node string `yaml:"node"`
 	// Values are metric id → Sparkplug metric name. Empty: the names are the ids.
 	Values map[string]string `yaml:"values"`
+	// Units are metric id → unit of measure (UCUM) that the nodes send, where
+	// their births do not say so themselves (property engUnit) or say it wrong.
+	Units map[string]string `yaml:"units"`
 
 	names map[string]string // Sparkplug name → metric id
 }
 
 // Validate fills defaults and reports the first fault. Known says whether the
-// catalogue has a metric.
-func (m *Mapping) Validate(known func(metric string) bool) error {
+// catalogue has a metric, and convert is that of Options.
+func (m *Mapping) Validate(known func(metric string) bool, convert func(metric, unit string, v float64) (float64, error)) error {
 	if m.Group == "" {
 		return errors.New("group: is missing; + stands for every group")
 	}
@@ -52,6 +55,14 @@ func (m *Mapping) Validate(known func(metric string) bool) error {
 			return fmt.Errorf("values: %q stands for both %q and %q", name, other, metric)
 		}
 		m.names[name] = metric
+	}
+	for metric, unit := range m.Units {
+		if !known(metric) {
+			return fmt.Errorf("units: metric %q is not in the catalogue", metric)
+		}
+		if _, err := convert(metric, unit, 0); err != nil {
+			return fmt.Errorf("units: %s: %w", metric, err)
+		}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ const (
 	maxPayload = 1 << 20
 	maxMetrics = 16 << 10
 	maxName    = 512 // bytes
+	maxUnit    = 32  // bytes; a longer one is none
 )
 
 // The data types of Sparkplug B 3.0 (6.4.16) that hold one number.
@@ -50,7 +51,8 @@ type metric struct {
 	historical bool
 	transient  bool
 	null       bool
-	quality    int64 // property "Quality", -1: none
+	quality    int64  // property "Quality", -1: none
+	unit       string // property "engUnit"
 	kind       valueKind
 	bits       uint64 // of the value, as sent
 }
@@ -132,7 +134,7 @@ func decodeMetric(outer field) (m metric, err error) {
 			v, err = f.varint()
 			m.null = v != 0
 		case 9:
-			m.quality, err = decodeQuality(f)
+			m.quality, m.unit, err = decodeProperties(f)
 		case 10:
 			m.bits, err = f.varint()
 			m.kind = intValue
@@ -157,14 +159,20 @@ func decodeMetric(outer field) (m metric, err error) {
 	return m, err
 }
 
-// decodeQuality reads the property "Quality" of a PropertySet.
-func decodeQuality(outer field) (int64, error) {
+// property is one value of a PropertySet, as far as a host reads it.
+type property struct {
+	number int64 // -1: none
+	text   string
+}
+
+// decodeProperties reads the properties "Quality" and "engUnit" of a PropertySet.
+func decodeProperties(outer field) (quality int64, unit string, err error) {
 	body, err := outer.bytes()
 	if err != nil {
-		return -1, err
+		return -1, "", err
 	}
 	var keys []string
-	var values []int64
+	var values []property
 	err = fields(body, func(num protowire.Number, f field) error {
 		if num != 1 && num != 2 {
 			return nil
@@ -180,22 +188,36 @@ func decodeQuality(outer field) (int64, error) {
 			keys = append(keys, string(part))
 			return nil
 		}
-		value := int64(-1)
+		value := property{number: -1}
 		err = fields(part, func(num protowire.Number, f field) error {
-			if num != 3 && num != 4 { // int_value, long_value
-				return nil
+			switch num {
+			case 3, 4: // int_value, long_value
+				v, err := f.varint()
+				value.number = int64(min(v, math.MaxInt64)) //nolint:gosec // bounded
+				return err
+			case 8: // string_value
+				text, err := f.bytes()
+				if err == nil && len(text) <= maxUnit && utf8.Valid(text) {
+					value.text = string(text)
+				}
+				return err
 			}
-			v, err := f.varint()
-			value = int64(min(v, math.MaxInt64)) //nolint:gosec // bounded
-			return err
+			return nil
 		})
 		values = append(values, value)
 		return err
 	})
-	if i := slices.Index(keys, "Quality"); err == nil && i >= 0 && i < len(values) {
-		return values[i], nil
+	quality = -1
+	if err != nil {
+		return quality, "", err
 	}
-	return -1, err
+	if i := slices.Index(keys, "Quality"); i >= 0 && i < len(values) {
+		quality = values[i].number
+	}
+	if i := slices.Index(keys, "engUnit"); i >= 0 && i < len(values) {
+		unit = values[i].text
+	}
+	return quality, unit, nil
 }
 
 // number is the metric's value; datatype is its own or the birth's.

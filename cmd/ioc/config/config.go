@@ -59,7 +59,12 @@ type Sparkplug struct {
 	Groups []sparkplug.Mapping `yaml:"groups"`
 }
 
-func (s *Sparkplug) validate(known func(metric string) bool) error {
+func (s *Sparkplug) validate(c *metrics.Catalogue) error {
+	known := func(id string) bool { _, ok := c.Metric(id); return ok }
+	convert := func(metric, unit string, v float64) (float64, error) {
+		m, _ := c.Metric(metric)
+		return payload.Convert(v, unit, m.Unit)
+	}
 	if err := s.MQTT.Validate(); err != nil {
 		return fmt.Errorf("sparkplug.%w", err)
 	}
@@ -73,7 +78,7 @@ func (s *Sparkplug) validate(known func(metric string) bool) error {
 		return fmt.Errorf("sparkplug.groups: is empty: whose nodes are read?")
 	}
 	for i := range s.Groups {
-		if err := s.Groups[i].Validate(known); err != nil {
+		if err := s.Groups[i].Validate(known, convert); err != nil {
 			return fmt.Errorf("sparkplug.groups: entry %d: %w", i+1, err)
 		}
 	}
@@ -148,7 +153,7 @@ func Load(path string, lookup Lookup) (*Config, []Fault) {
 	}
 	c, more := LoadCatalogue(os.DirFS(file.Catalogue), file.Catalogue, lookup)
 	if c != nil && file.Sparkplug != nil {
-		if err := file.Sparkplug.validate(func(id string) bool { _, ok := c.Catalogue.Metric(id); return ok }); err != nil {
+		if err := file.Sparkplug.validate(c.Catalogue); err != nil {
 			more = append(more, Fault{path, doc.keyLine(err), err.Error()})
 		}
 	}
