@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,17 +10,19 @@ import (
 	"time"
 
 	"vonglau/cmd/ioc/config"
+	"vonglau/ingest"
 	"vonglau/ingest/journal"
 )
 
 var journalLogs = []journal.Log{journal.Readings, journal.Events, journal.Refused}
 
 // journalCommand looks at a journal whose centre is stopped: inspect shows what
-// is there, verify reads all of it, replay lets the store begin again from a
-// point, which changes nothing that is stored already.
+// is there, verify reads all of it, refused lists what was not taken or set aside,
+// replay lets the store begin again from a point, which changes nothing that is
+// stored already.
 func journalCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("ioc journal inspect|verify|replay -config FILE (or -data DIR)")
+		return errors.New("ioc journal inspect|verify|refused|replay -config FILE (or -data DIR)")
 	}
 	var path, dir, from string
 	if err := flags("journal "+args[0], args[1:], func(set *flag.FlagSet) {
@@ -29,13 +32,13 @@ func journalCommand(ctx context.Context, args []string) error {
 	}); err != nil {
 		return err
 	}
-	cfg := journal.Config{Dir: dir + "/journal"}
+	cfg, store := journal.Config{Dir: dir + "/journal"}, "store"
 	if path != "" {
 		loaded, faults := config.Load(path, config.Environment)
 		if len(faults) > 0 {
 			return errors.New(faults[0].String())
 		}
-		cfg, dir = loaded.Journal, loaded.Data
+		cfg, dir, store = loaded.Journal, loaded.Data, cursorOf(loaded, "store")
 	}
 	if dir == "" {
 		return errors.New("which journal? name -config FILE or -data DIR")
@@ -52,16 +55,18 @@ func journalCommand(ctx context.Context, args []string) error {
 	defer j.Close()
 	switch args[0] {
 	case "inspect":
-		return inspectJournal(ctx, j)
+		return inspectJournal(ctx, j, store)
 	case "verify":
 		return verifyJournal(ctx, j)
+	case "refused":
+		return listRefused(ctx, j)
 	case "replay":
-		return replayJournal(ctx, j, from)
+		return replayJournal(ctx, j, store, from)
 	}
-	return fmt.Errorf("ioc journal: %q is not inspect, verify or replay", args[0])
+	return fmt.Errorf("ioc journal: %q is not inspect, verify, refused or replay", args[0])
 }
 
-func inspectJournal(ctx context.Context, j *journal.Journal) error {
+func inspectJournal(ctx context.Context, j *journal.Journal, store string) error {
 	for _, log := range journalLogs {
 		first, last, err := j.Span(ctx, log)
 		if err != nil {
@@ -69,7 +74,7 @@ func inspectJournal(ctx context.Context, j *journal.Journal) error {
 		}
 		fmt.Printf("%-9s records %d to %d\n", log, first, last)
 	}
-	cursor, err := j.Cursor(ctx, journal.Readings, "store")
+	cursor, err := j.Cursor(ctx, journal.Readings, store)
 	if err != nil {
 		return err
 	}
@@ -104,7 +109,30 @@ func verifyJournal(ctx context.Context, j *journal.Journal) error {
 	return nil
 }
 
-func replayJournal(ctx context.Context, j *journal.Journal, from string) error {
+// listRefused prints every refusal that the journal still has, one a line, as
+// JSON: when, from where, and which field, value and reason.
+func listRefused(ctx context.Context, j *journal.Journal) error {
+	first, last, err := j.Span(ctx, journal.Refused)
+	if err != nil || last == 0 {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false)
+	return j.Read(ctx, journal.Refused, first, last, func(_ context.Context, rec journal.Record) error {
+		var list []ingest.Refused
+		if err := json.Unmarshal(rec.Data, &list); err != nil {
+			return fmt.Errorf("record %d: %w", rec.Seq, err)
+		}
+		for _, r := range list {
+			if err := out.Encode(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func replayJournal(ctx context.Context, j *journal.Journal, store, from string) error {
 	first, last, err := j.Span(ctx, journal.Readings)
 	if err != nil {
 		return err
@@ -118,7 +146,7 @@ func replayJournal(ctx context.Context, j *journal.Journal, from string) error {
 			return err
 		}
 	}
-	cursor, err := j.Cursor(ctx, journal.Readings, "store")
+	cursor, err := j.Cursor(ctx, journal.Readings, store)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type publications struct {
 }
 
 func (a *app) startPublications(ctx context.Context) error {
-	cursor, err := a.journal.Cursor(ctx, journal.Events, a.cursorOf("published"))
+	cursor, err := a.journal.Cursor(ctx, journal.Events, cursorOf(a.cfg, "published"))
 	if err != nil {
 		return err
 	}

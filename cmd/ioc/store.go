@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"vonglau/cmd/ioc/config"
 	"vonglau/ingest/journal"
 	"vonglau/metrics"
 	"vonglau/metrics/clickhouse"
@@ -47,7 +49,7 @@ func (a *app) startStore(ctx context.Context) error {
 	a.mu.Lock()
 	a.store = s
 	a.mu.Unlock()
-	cursor, err := a.journal.Cursor(ctx, journal.Readings, a.cursorOf("store"))
+	cursor, err := a.journal.Cursor(ctx, journal.Readings, cursorOf(a.cfg, "store"))
 	if err != nil {
 		return err
 	}
@@ -72,9 +74,9 @@ func (a *app) startStore(ctx context.Context) error {
 
 // cursorOf is the name of a cursor of the database. Programs that share a journal
 // share its place in it too when they share the database, else each has its own.
-func (a *app) cursorOf(name string) string {
-	if a.journal.External() && !a.cfg.ClickHouse.External() {
-		return name + "/" + keyPart(a.cfg.Name)
+func cursorOf(cfg *config.Config, name string) string {
+	if cfg.Journal.URL != "" && !cfg.ClickHouse.External() {
+		return name + "/" + keyPart(cfg.Name)
 	}
 	return name
 }
@@ -141,7 +143,7 @@ func (s *store) write(ctx context.Context, db *clickhouse.Store, cursor *journal
 	}
 	s.mine.Store(true)
 	defer s.mine.Store(false)
-	writer := clickhouse.NewWriter(db, clickhouse.WriterConfig{Log: s.a.log, Commit: func(ctx context.Context, seq uint64) error {
+	writer := clickhouse.NewWriter(db, clickhouse.WriterConfig{Log: s.a.log, SetAside: s.setAside, Commit: func(ctx context.Context, seq uint64) error {
 		if err := cursor.Save(ctx, seq); err != nil {
 			return err
 		}
@@ -161,6 +163,7 @@ func (s *store) write(ctx context.Context, db *clickhouse.Store, cursor *journal
 			readings, err := journal.DecodeBlock(rec.Data)
 			if err != nil {
 				s.log.Error("a block of the journal is damaged and is not stored", "seq", rec.Seq, "error", err)
+				s.a.refusals.Add("journal", rec.Subject, nil, metrics.Refuse(metrics.BadFormat, "block", strconv.FormatUint(rec.Seq, 10), "a block of the journal is damaged: %v", err))
 			}
 			s.follows(rec)
 			return writer.Add(ctx, rec.Seq, readings)
@@ -226,6 +229,15 @@ func (s *store) watch(ctx context.Context, cursor *journal.Cursor) error {
 			}
 			changed = false
 		}
+	}
+}
+
+// setAside keeps rows that the database will never take with what the door did
+// not take, where people look.
+func (s *store) setAside(rows []clickhouse.Row, reason error) {
+	for i := range rows {
+		r := &rows[i]
+		s.a.refusals.Add("store", r.Metric+" "+r.Station, nil, metrics.Refuse(metrics.BadValue, "reading", fmt.Sprintf("%v at %s", r.Value, r.ObservedAt.Time().Format(time.RFC3339)), "block %d of the journal: %v", r.Seq, reason))
 	}
 }
 

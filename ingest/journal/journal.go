@@ -170,10 +170,6 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	return j, nil
 }
 
-// External reports whether the journal is a server of its own, which several
-// programs may share.
-func (j *Journal) External() bool { return j.engine == nil }
-
 // Close stops everything. It may be called more than once.
 func (j *Journal) Close() {
 	if j.nc != nil {

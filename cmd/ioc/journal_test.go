@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vonglau/ingest"
+	"vonglau/ingest/journal"
+	"vonglau/metrics"
+)
+
+// printed is what a command writes to standard output.
+func printed(t *testing.T, do func() error) (text string, err error) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := os.Stdout
+	os.Stdout = w
+	all := make(chan string)
+	go func() {
+		data, _ := io.ReadAll(r)
+		all <- string(data)
+	}()
+	err = do()
+	os.Stdout = was
+	w.Close()
+	text = <-all
+	r.Close()
+	return text, err
+}
+
+// The journal of a stopped centre is looked at, and handed to the store again.
+func TestJournalCommand(t *testing.T) {
+	dir := t.TempDir()
+	command := func(args ...string) (string, error) {
+		return printed(t, func() error { return journalCommand(t.Context(), append(args, "-data", dir)) })
+	}
+	j, err := journal.Open(t.Context(), journal.Config{Dir: filepath.Join(dir, "journal")}, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	readings, err := j.Producer(t.Context(), journal.Readings, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := journal.AppendBlock(nil, []metrics.Reading{{Station: "S1", Metric: "rain", ObservedAt: 1000, Value: 1}, {Station: "S1", Metric: "rain", ObservedAt: 2000, Value: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last uint64
+	for range 3 {
+		if last, err = readings.Append(t.Context(), block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused, err := j.Producer(t.Context(), journal.Refused, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	written := make(chan struct{})
+	list := ingest.NewRefusals(func(ctx context.Context, record []byte) (uint64, error) {
+		defer close(written)
+		return refused.Append(ctx, record)
+	}, slog.New(slog.DiscardHandler))
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = list.Run(ctx) }()
+	list.Add("store", "rain S1", nil, metrics.Refuse(metrics.BadValue, "reading", "NaN", "block 7 of the journal: value is not finite"))
+	<-written
+	end()
+	<-ended
+	cursor, err := j.Cursor(t.Context(), journal.Readings, "store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cursor.Save(t.Context(), last); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+
+	if text, err := command("inspect"); err != nil || !strings.Contains(text, "READINGS  records 1 to 3") || !strings.Contains(text, "everything up to 3") {
+		t.Errorf("inspect: %q, %v", text, err)
+	}
+	if text, err := command("verify"); err != nil || !strings.Contains(text, "3 there") || !strings.Contains(text, "6 readings") || !strings.Contains(text, "sound") {
+		t.Errorf("verify: %q, %v", text, err)
+	}
+	text, err := command("refused")
+	var r ingest.Refused
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &r)
+	}
+	if err != nil || r.Source != "store" || r.Topic != "rain S1" || r.Field != "reading" || r.Value != "NaN" || !strings.Contains(r.Detail, "block 7") {
+		t.Errorf("refused: %q, %+v, %v", text, r, err)
+	}
+	if text, err := command("replay", "-from", time.Now().Add(-time.Hour).Format(time.RFC3339)); err != nil || !strings.Contains(text, "records 1 to 3") {
+		t.Errorf("replay: %q, %v", text, err)
+	}
+	if text, err := command("inspect"); err != nil || !strings.Contains(text, "everything up to 0") {
+		t.Errorf("after a replay: %q, %v", text, err)
+	}
+	for _, args := range [][]string{{"shout"}, {"replay", "-from", "yesterday"}} {
+		if text, err := command(args...); err == nil {
+			t.Errorf("%q: %q", args, text)
+		}
+	}
+}
