@@ -137,7 +137,8 @@ func (n *edgeNode) says(kind string, payload []byte) {
 }
 
 // sparkplug: what a node reports by name and by alias is stored; the past does
-// not become the present; a gap asks for a new birth; a death is seen at once.
+// not become the present; a gap asks for a new birth; a death is seen at once and
+// is not forgotten over a restart.
 func (f *formats) sparkplug(t *testing.T) {
 	until(t, 20*time.Second, "all brokers are connected", func() string {
 		if status, body := f.centre.get(f.operator, "/readyz"); status != 200 || !bytes.Contains(body, []byte(`"mqtt_up":4`)) {
@@ -149,6 +150,18 @@ func (f *formats) sparkplug(t *testing.T) {
 	var rebirths atomic.Int32
 	if token := n.Subscribe("spBv1.0/thu/NCMD/nut", 0, func(paho.Client, paho.Message) { rebirths.Add(1) }); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
 		t.Fatal(token.Error())
+	}
+	states := make(chan string, 16) // of the host, as nodes that wait for it see it
+	if token := n.Subscribe("spBv1.0/STATE/trung-tam", 1, func(_ paho.Client, m paho.Message) { states <- string(m.Payload()) }); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	select {
+	case said := <-states:
+		if !strings.HasPrefix(said, `{"online":true,"timestamp":`) {
+			t.Errorf("the host says %s", said)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the host does not say that it is there")
 	}
 	latest := func(state string, value float64) func() string {
 		return func() string {
@@ -194,6 +207,11 @@ func (f *formats) sparkplug(t *testing.T) {
 	until(t, 10*time.Second, "the value of the new birth", latest("fresh", 3))
 	n.conn.Close() // the broker sends the node's will
 	until(t, 10*time.Second, "the dead node's station is stale", latest("stale", 3))
+	f.centre.interrupt(20 * time.Second)
+	f.centre.start()
+	if fault := latest("stale", 3)(); fault != "" {
+		t.Errorf("after a restart of the centre the node's death is forgotten: %s", fault)
+	}
 	f.rows(t, "serial", "E2E-NUM-01", 4) // the value behind the gap had an alias that nobody trusts
 }
 

@@ -299,7 +299,7 @@ func benchRollups(b *testing.B) {
 func benchCatchUp(b *testing.B) {
 	var rates []float64
 	live := float64(benchStations*len(benchMetrics)) / benchEvery.Seconds()
-	for round := range 5 {
+	for range 5 {
 		s := openStore(b, config(b))
 		source := newSensors(benchStations, at(b, "2026-03-01 08:00"))
 		const blocks = 12
@@ -325,7 +325,6 @@ func benchCatchUp(b *testing.B) {
 		cancel()
 		<-ended
 		rates = append(rates, blocks*float64(benchStations*len(benchMetrics))/took)
-		_ = round
 	}
 	figure(b, "store_catch_up", "readings/s stored with rollups, against the live rate", rates, live, 3, true)
 }

@@ -17,8 +17,9 @@ import (
 	"vonglau/metrics"
 )
 
-// pieceRows bounds what Stream hands over of raw readings at once.
-const pieceRows = 10_000
+// Stream hands over raw readings in pieces of at most pieceRows. The first is
+// smaller: an export's reader waits for it, and a format may take long over it.
+const firstPiece, pieceRows = 1000, 10_000
 
 // Stream is History that hands over series by series, by key, and raw readings
 // in pieces of at most 10,000: it holds no more than one series. yield may keep
@@ -285,9 +286,9 @@ func (c *cursor) pieces(yield func(Series) error) error {
 	if err := c.next(); err != nil {
 		return err
 	}
-	for c.ahead {
+	for size := firstPiece; c.ahead; size = pieceRows {
 		piece := Series{Key: c.key}
-		for c.ahead && c.key == piece.Key && len(piece.Points) < pieceRows {
+		for c.ahead && c.key == piece.Key && len(piece.Points) < size {
 			piece.Points = append(piece.Points, Point{At: metrics.Millis(c.row.at), Value: c.row.value, N: 1})
 			if err := c.next(); err != nil {
 				return err
