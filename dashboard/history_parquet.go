@@ -33,19 +33,23 @@ type tableRow struct {
 	DifferencePercent *float64 `parquet:"difference_percent,optional"`
 }
 
-// tableGroup bounds the rows that are held in memory before they are written as
-// a row group.
-const tableGroup = 20_000
+// tableGroup bounds the rows that are held in memory, encoded, before they are
+// written as a row group; what the file's end says of each group is held until
+// then. The first group is small, because nothing of a group leaves before its
+// last row.
+const firstGroup, tableGroup = 1000, 100_000
 
 // tableFile is a Parquet file, written row group by row group.
 type tableFile struct {
 	out  *parquet.GenericWriter[tableRow]
 	rows []tableRow
 	n    int // in the present row group
+	most int // rows of it
 }
 
 func newTableFile(w io.Writer) *tableFile {
-	return &tableFile{out: parquet.NewGenericWriter[tableRow](w, parquet.Compression(&parquet.Snappy))}
+	// Unbuffered: the connection has a buffer that is flushed.
+	return &tableFile{out: parquet.NewGenericWriter[tableRow](w, parquet.Compression(&parquet.Snappy), parquet.WriteBufferSize(0)), most: firstGroup}
 }
 
 func (f *tableFile) write(r *record) error {
@@ -72,7 +76,7 @@ func (f *tableFile) write(r *record) error {
 			row.Published = &was.Value
 		}
 	}
-	if f.rows = append(f.rows, row); len(f.rows) < 1000 {
+	if f.rows = append(f.rows, row); len(f.rows) < firstGroup {
 		return nil
 	}
 	return f.flush()
@@ -92,10 +96,10 @@ func changeOf(difference, percent float64, percentOK, ok bool) (d, p *float64) {
 func (f *tableFile) flush() error {
 	n, err := f.out.Write(f.rows)
 	f.rows = f.rows[:0]
-	if f.n += n; err != nil || f.n < tableGroup {
+	if f.n += n; err != nil || f.n < f.most {
 		return err
 	}
-	f.n = 0
+	f.n, f.most = 0, tableGroup
 	return f.out.Flush()
 }
 

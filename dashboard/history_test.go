@@ -223,6 +223,31 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
+// Whoever asks for a file sees its beginning with the first thousand rows, in
+// every format: none keeps them until more have come.
+func TestExportsBeginAtOnce(t *testing.T) {
+	for _, format := range []string{formatCSV, formatSheet, formatTable} {
+		var w *httptest.ResponseRecorder
+		s := &Server{log: slog.New(slog.DiscardHandler)}
+		s.opts.Stream = func(_ context.Context, _ clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
+			series := clickhouse.Series{Key: "S1", Points: make([]clickhouse.Point, 1000)}
+			for i := range series.Points {
+				series.Points[i] = clickhouse.Point{At: metrics.Millis(i) * 1000, Value: float64(i), N: 1}
+			}
+			err := yield(series)
+			if !w.Flushed || w.Body.Len() == 0 {
+				t.Errorf("%s: %d bytes after the first rows, flushed %v", format, w.Body.Len(), w.Flushed)
+			}
+			return clickhouse.Answer{}, err
+		}
+		w = httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		if err := s.export(w, r, historyCatalogue(t), metrics.Predicate{}, []clickhouse.Query{{Metric: "rain"}}, format); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A file's memory does not grow with its length.
 func TestExportInConstantMemory(t *testing.T) {
 	c := historyCatalogue(t)
