@@ -328,6 +328,9 @@ func (s *stories) accessible(t *testing.T) {
 		s.b.sees("leader", 20*time.Second, "h1", "Tỉnh Thử")
 		s.b.sees("leader", 10*time.Second, ".stage .scene")
 		s.judge(t, "leader", "layout "+l.ID, 0, "")
+		if l.ID == "ghep-27" || l.ID == "luan-phien" { // all at once, or scenes that another layout has
+			continue
+		}
 		for _, scene := range l.Scenes {
 			s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/wall?layout=" + l.ID + "&scene=" + scene.ID)}, nil)
 			s.b.sees("leader", 20*time.Second, `[data-scene="`+scene.ID+`"] .scene`)

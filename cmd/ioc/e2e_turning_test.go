@@ -13,6 +13,7 @@ import (
 // hears it, set to moments of the coming days.
 func (s *stories) turning(t *testing.T) {
 	const as, minute = "turning", 60
+	const soon = 10 * time.Second                         // each scene stands for a minute
 	scenes := []string{"overview", "traffic", "disaster"} // of the layout, a minute each
 	zone := time.FixedZone("", 7*3600)
 	// to sets the clock to the next minute that fits and waits until the page is there.
@@ -25,7 +26,7 @@ func (s *stories) turning(t *testing.T) {
 			}
 			s.b.must(map[string]any{"as": as, "do": "ahead", "ms": time.Until(at).Milliseconds()}, nil)
 			t.Logf("%s: %s", what, at.Format("02/01 15:04:05"))
-			s.b.sees(as, 2*heartbeat, ".clock", at.Format("15:04:"))
+			s.b.sees(as, 4*heartbeat, ".clock", at.Format("15:04:"))
 			return
 		}
 	}
@@ -33,7 +34,7 @@ func (s *stories) turning(t *testing.T) {
 	day := func(at time.Time) bool { return at.Hour() >= 9 && at.Hour() < 18 }
 	stands := func(id string) {
 		t.Helper()
-		s.b.sees(as, 2*time.Second, `.cell-of:only-child[data-scene="`+id+`"] .scene`)
+		s.b.sees(as, soon, `.cell-of:only-child[data-scene="`+id+`"] .scene`)
 	}
 
 	s.b.signIn(as, s.centre, "lanhdao", "/explore")
@@ -44,19 +45,19 @@ func (s *stories) turning(t *testing.T) {
 	for i, id := range scenes {
 		to("scene "+id, func(m int64, at time.Time) bool { return scene(i, m) && day(at) })
 		stands(id)
-		s.b.sees(as, 2*time.Second, ".wall:not(:has(.night))")
+		s.b.sees(as, soon, ".wall:not(:has(.night))")
 	}
 	// One place for two cameras: the next one a turn of twenty seconds later.
 	to("cameras", func(m int64, at time.Time) bool { return scene(1, m) && day(at) })
-	first := s.b.sees(as, 2*time.Second, ".pictures .camera:only-child .cname")
-	s.b.sees(as, 22*time.Second, ".pictures .camera:only-child:not([data-camera='"+map[string]string{"Cầu Thượng": "cam-01", "Cổng Thượng": "cam-02"}[first]+"']) .cname")
+	first := s.b.sees(as, soon, ".pictures .camera:only-child .cname")
+	s.b.sees(as, 20*time.Second+soon, ".pictures .camera:only-child:not([data-camera='"+map[string]string{"Cầu Thượng": "cam-01", "Cổng Thượng": "cam-02"}[first]+"']) .cname")
 
 	for place, moved := range map[int64]string{0: "translate(0px, 0px)", 2: "translate(2px, 1px)", 6: "translate(-2px, 0px)"} {
 		to("moved by "+moved, func(m int64, at time.Time) bool { return m/4%8 == place && m%4 < 3 && day(at) })
-		s.b.sees(as, 2*time.Second, `.wall[style*="`+moved+`"]`)
+		s.b.sees(as, soon, `.wall[style*="`+moved+`"]`)
 	}
 	to("night", func(m int64, at time.Time) bool { return at.Hour() == 2 })
-	s.b.sees(as, 2*time.Second, `.wall .night[style*="0.5"]`)
+	s.b.sees(as, soon, `.wall .night[style*="0.5"]`)
 
 	s.rain(t, "E2E-RAIN-01", 59.5)
 	s.b.sees(as, 10*time.Second, ".alarms [data-alarm].critical", "59,5")
