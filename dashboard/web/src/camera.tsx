@@ -8,10 +8,8 @@ import { Age } from "./pieces";
 import { cameraSeverity } from "./judge";
 import { Mark } from "./severity";
 import { dead, live, now, replaying } from "./store";
-import { unitsFit, UnitPlayer, warmUp } from "./decode";
+import { unitsFit, UnitPlayer } from "./decode";
 import { Player, type Hooks, type Mode } from "./video";
-
-warmUp();
 
 /** One picture at most so old, ms, still counts as what the camera sees. */
 const OLD_MS = 15_000;

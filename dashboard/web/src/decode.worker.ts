@@ -15,12 +15,52 @@ const TELL_MS = 500;
 /** A stream whose decoder fails so often is left to the other way of playing. */
 const FAILURES = 3;
 
+/** Decoders that are made before pictures are asked for, and how long they wait for that. */
+const SPARES = 6, SPARE_MS = 15_000;
+
 const tell = (told: Told): void => postMessage(told);
+
+/**
+ * A decoder and whose it is. The first configuration of one waits for the page's own
+ * thread, which is busy just when the pictures of a page are asked for; so some are
+ * made before that, and get their stream's configuration when they are taken.
+ */
+class Decoder {
+  owner: Feed | null = null;
+  readonly video: VideoDecoder = new VideoDecoder({
+    output: (frame) => { if (this.owner) this.owner.show(frame); else frame.close(); },
+    error: () => this.owner?.failed(),
+  });
+
+  static readonly spares: Decoder[] = [];
+
+  static take(owner: Feed): Decoder {
+    const d = this.spares.find((s) => s.video.state === "configured") ?? new Decoder();
+    const at = this.spares.indexOf(d);
+    if (at >= 0) this.spares.splice(at, 1);
+    d.owner = owner;
+    return d;
+  }
+
+  static prepare(): void {
+    for (let i = 0; i < SPARES; i++) {
+      const d = new Decoder();
+      try { d.video.configure({ codec: "avc1.42c01e", optimizeForLatency: true }); } catch { return; }
+      this.spares.push(d);
+    }
+    setTimeout(() => { for (const d of this.spares.splice(0)) d.close(); }, SPARE_MS);
+  }
+
+  close(): void {
+    this.owner = null;
+    if (this.video.state !== "closed") this.video.close();
+  }
+}
 
 class Feed {
   private readonly link: VideoLink;
   private readonly paper: OffscreenCanvasRenderingContext2D;
-  private decoder: VideoDecoder | null = null;
+  private decoder: Decoder | null = null;
   private config: VideoDecoderConfig | null = null;
   private waitKey = true;
   private next: VideoFrame | null = null;
@@ -58,22 +98,18 @@ class Feed {
     this.close();
     this.waitKey = true;
     if (!this.config) return;
-    const decoder = new VideoDecoder({
-      output: (frame) => { if (this.decoder === decoder) this.show(frame); else frame.close(); },
-      error: () => { if (this.decoder === decoder) this.failed(); },
-    });
-    this.decoder = decoder;
-    try { decoder.configure(this.config); } catch { this.failed(); }
+    this.decoder = Decoder.take(this);
+    try { this.decoder.video.configure(this.config); } catch { this.failed(); }
   }
 
-  private failed(): void {
+  failed(): void {
     if (this.stopped) return;
     if (++this.failures >= FAILURES) { this.stop(); tell({ id: this.id, what: "unfit" }); return; }
     this.open();
   }
 
   private unit(u: Unit): void {
-    const d = this.decoder;
+    const d = this.decoder?.video;
     if (!d || d.state !== "configured") return;
     if (this.waitKey && !u.key) return;
     if (d.decodeQueueSize >= (this.mode === "tile" ? 2 : QUEUE_MAX)) {
@@ -94,7 +130,7 @@ class Feed {
    * and a tile's do not wait for that: they are seldom, and a page that is being built
    * keeps the screen waiting.
    */
-  private show(frame: VideoFrame): void {
+  show(frame: VideoFrame): void {
     this.next?.close();
     this.next = frame;
     if (this.mode === "tile" || !this.toldAt) this.draw(frame); // and once more below: a canvas that is not on the screen yet may lose it
@@ -129,9 +165,8 @@ class Feed {
   }
 
   private close(): void {
-    const d = this.decoder;
+    this.decoder?.close();
     this.decoder = null;
-    if (d && d.state !== "closed") d.close();
   }
 
   private release(): void {
@@ -142,6 +177,7 @@ class Feed {
   }
 }
 
+Decoder.prepare();
 const feeds = new Map<number, Feed>();
 
 onmessage = (e: MessageEvent<Ask>) => {

@@ -1,5 +1,6 @@
 import { render, type ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { warmUp } from "./decode";
 import { lang, t } from "./i18n";
 import { go, home, path } from "./route";
 import { live, me, whoAmI } from "./store";
@@ -50,4 +51,6 @@ function App() {
   return <page.View key={arg} scope={decodeURIComponent(arg)} />;
 }
 
+// The decoders' worker starts while the page with the pictures is still fetched.
+if (["wall", "district"].includes(path.value.split("/")[1]!)) warmUp();
 render(<App />, document.getElementById("app")!);
