@@ -1,7 +1,9 @@
 // How long a camera's first picture takes in headless Chromium, for picture.go:
 //   node picture.mjs CHROMIUM BASE USER PASSWORD TILES FOCUSES
-// prints a JSON line {path, tile: [ms], focus: [ms]} for each way of playing. A tile
-// counts from its mount, a focus from the click, both to the first painted frame.
+// prints a JSON line {path, tile: [ms], focus: [ms], bare: [ms]} for each way of
+// playing. A tile counts from its mount, a focus from the click, both to the first
+// painted frame. bare is what this browser and machine need for as many pictures on a
+// page that has nothing else to do, measured in turns with the wall.
 import { chromium } from "playwright-core";
 
 const [executablePath, base, user, password, tiles, focuses] = process.argv.slice(2);
@@ -9,16 +11,44 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "
 const context = await browser.newContext({ viewport: { width: 1920, height: 1080 }, locale: "vi-VN" });
 await context.request.post(base + "/api/v1/session", { data: { user, password }, headers: { Origin: base } });
 
-const measures = (kind) => performance.getEntriesByType("measure").filter((m) => m.name.startsWith("picture " + kind)).map((m) => ({ start: m.startTime, ms: m.duration }));
+const measures = (kind) => performance.getEntriesByType("measure").filter((m) => m.name.startsWith("picture " + kind)).map((m) => ({ name: m.name, ms: m.duration }));
 const wait = (page, kind, n) => page.waitForFunction(([k, least]) => performance.getEntriesByType("measure").filter((m) => m.name.startsWith("picture " + k)).length >= least, [kind, n], { timeout: 20_000 });
 
+/** Sockets, decoders and canvases by hand; resolves with the times to each first frame. */
+const bare = async (cameras) => {
+  const base = location.origin.replace("http", "ws") + "/api/v1/cameras/";
+  return Promise.all(cameras.map((camera) => new Promise((resolve, reject) => {
+    const asked = performance.now(), canvas = document.body.appendChild(document.createElement("canvas")), paper = canvas.getContext("2d");
+    const socket = new WebSocket(base + camera + "/video?mode=tile", "ioc.video.units.v1");
+    socket.binaryType = "arraybuffer";
+    let painted = false;
+    const decoder = new VideoDecoder({ error: reject, output: (frame) => {
+      if (!painted) { paper.drawImage(frame, 0, 0); painted = true; socket.close(); resolve(performance.now() - asked); }
+      frame.close();
+    } });
+    socket.onerror = reject;
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") {
+        const m = JSON.parse(data);
+        if (m.type === "init") decoder.configure({ codec: m.codec, description: Uint8Array.from(atob(m.description), (c) => c.charCodeAt(0)), optimizeForLatency: true });
+      } else if (!painted) {
+        decoder.decode(new EncodedVideoChunk({ type: "key", timestamp: 0, data: new Uint8Array(data, 20, new DataView(data).getUint32(0)) }));
+        decoder.flush().catch(() => {});
+      }
+    };
+  })));
+};
+
 for (const path of ["units", "mse"]) {
-  const result = { path, tile: [], focus: [] };
+  const result = { path, tile: [], focus: [], bare: [] };
   const page = await context.newPage();
   while (result.tile.length < +tiles) {
     await page.goto(base + "/wall?video=" + path, { waitUntil: "domcontentloaded" });
     await wait(page, "tile", 5);
-    result.tile.push(...(await page.evaluate(measures, "tile")).map((m) => m.ms));
+    const seen = await page.evaluate(measures, "tile");
+    result.tile.push(...seen.map((m) => m.ms));
+    await page.goto(base + "/login", { waitUntil: "load" });
+    result.bare.push(...await page.evaluate(bare, seen.map((m) => m.name.split(" ").pop())));
   }
   await page.goto(base + "/district/15?video=" + path, { waitUntil: "domcontentloaded" });
   await wait(page, "tile", 3);
