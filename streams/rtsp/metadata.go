@@ -1,7 +1,10 @@
 package rtsp
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -16,7 +19,8 @@ import (
 
 const (
 	metadataEncoding = "vnd.onvif.metadata"
-	// maxMetadata bounds a metadata document, in bytes.
+	metadataPacked   = metadataEncoding + ".gzip" // each document by itself (RFC 1952)
+	// maxMetadata bounds a metadata document, in bytes, as it travels and unpacked.
 	maxMetadata = 256 << 10
 	// withoutMetadata is how long a camera whose session broke over its metadata
 	// track is pulled without it: counts must not cost the picture.
@@ -30,6 +34,7 @@ const (
 type metadata struct {
 	session *session
 	kind    uint8 // payload type
+	packed  bool  // documents are compressed
 
 	started  bool
 	broken   bool // the rest of this document is passed over
@@ -38,43 +43,55 @@ type metadata struct {
 	doc      []byte
 }
 
-// findMetadata picks the metadata track, or says why there is none.
-func findMetadata(d *description.Session) (*description.Media, format.Format, *metrics.Refusal) {
+// metadataTrack is where a session carries its documents.
+type metadataTrack struct {
+	media  *description.Media
+	format format.Format
+	packed bool
+}
+
+// findMetadata picks the metadata track, a plain one before a compressed one, or
+// says why there is none.
+func findMetadata(d *description.Session) (found metadataTrack, _ *metrics.Refusal) {
 	other := ""
 	for _, media := range d.Medias {
 		for _, f := range media.Formats {
-			name, _, _ := strings.Cut(strings.ToLower(f.RTPMap()), "/")
-			if name == metadataEncoding {
-				return media, f, nil
-			}
-			if strings.HasPrefix(name, metadataEncoding) {
+			switch name, _, _ := strings.Cut(strings.ToLower(f.RTPMap()), "/"); {
+			case name == metadataEncoding:
+				return metadataTrack{media, f, false}, nil
+			case name == metadataPacked:
+				found = metadataTrack{media, f, true}
+			case strings.HasPrefix(name, metadataEncoding):
 				other = name
 			}
 		}
 	}
-	if other != "" {
-		return nil, nil, metrics.Refuse(metrics.BadFormat, "metadata", other, "compressed metadata is not taken: set the camera to plain %s", metadataEncoding)
+	if found.media != nil {
+		return found, nil
 	}
-	return nil, nil, metrics.Refuse(metrics.MissingField, "metadata", "", "the camera's session has no %s track: is metadata switched on in its profile?", metadataEncoding)
+	if other != "" {
+		return found, metrics.Refuse(metrics.BadFormat, "metadata", other, "this compression is not taken: set the camera to %s or %s", metadataEncoding, metadataPacked)
+	}
+	return found, metrics.Refuse(metrics.MissingField, "metadata", "", "the camera's session has no %s track: is metadata switched on in its profile?", metadataEncoding)
 }
 
 // setUpMetadata asks for the metadata track. A camera that says no goes on
 // without; an error means that the connection broke over it.
 func (s *session) setUpMetadata(client *gortsplib.Client, d *description.Session) error {
-	media, f, refusal := findMetadata(d)
+	track, refusal := findMetadata(d)
 	if refusal != nil {
 		s.document(nil, refusal)
 		return nil
 	}
-	if _, err := client.Setup(d.BaseURL, media, 0, 0); err != nil {
+	if _, err := client.Setup(d.BaseURL, track.media, 0, 0); err != nil {
 		if status, ok := err.(liberrors.ErrClientBadStatusCode); ok { //nolint:errorlint // as the library returns it
 			s.document(nil, metrics.Refuse(metrics.SourceFailed, "metadata", fmt.Sprint(int(status.Code)), "the camera does not set up its metadata track"))
 			return nil
 		}
 		return err
 	}
-	m := &metadata{session: s, kind: f.PayloadType()}
-	client.OnPacketRTP(media, f, func(p *rtp.Packet) { m.packet(packetOf(p)) })
+	m := &metadata{session: s, kind: track.format.PayloadType(), packed: track.packed}
+	client.OnPacketRTP(track.media, track.format, func(p *rtp.Packet) { m.packet(packetOf(p)) })
 	return nil
 }
 
@@ -113,9 +130,29 @@ func (m *metadata) packet(p packet) {
 
 func (m *metadata) finish() {
 	if len(m.doc) > 0 && !m.broken {
-		m.session.document(m.doc, nil)
+		m.session.document(m.unpacked())
 	}
 	m.doc, m.broken = nil, false
+}
+
+// unpacked is the gathered document, or why it cannot be read. However small it
+// came, no more than maxMetadata of it is unpacked.
+func (m *metadata) unpacked() ([]byte, *metrics.Refusal) {
+	if !m.packed {
+		return m.doc, nil
+	}
+	var doc []byte
+	r, err := gzip.NewReader(bytes.NewReader(m.doc))
+	if err == nil {
+		doc, err = io.ReadAll(io.LimitReader(r, maxMetadata+1))
+	}
+	if err != nil {
+		return nil, metrics.Refuse(metrics.BadFormat, "metadata", "", "a compressed document does not unpack: %v", err)
+	}
+	if len(doc) > maxMetadata {
+		return nil, metrics.Refuse(metrics.TooLarge, "metadata", "", "more than %d bytes, unpacked", maxMetadata)
+	}
+	return doc, nil
 }
 
 // document hands a document over, or the reason why there is none.

@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -220,12 +221,117 @@ func TestMetadataOverPackets(t *testing.T) {
 	}
 }
 
-func TestCompressedMetadataIsNamed(t *testing.T) {
-	d := &description.Session{Medias: []*description.Media{{Type: "application", Formats: []format.Format{
-		&format.Generic{PayloadTyp: 107, RTPMa: "vnd.onvif.metadata.gzip/90000"}}}}}
-	if _, _, r := findMetadata(d); r == nil || r.Reason != metrics.BadFormat || r.Value != "vnd.onvif.metadata.gzip" {
-		t.Errorf("%v", r)
+// packed is what a camera makes of a document that it compresses.
+func packed(t testing.TB, doc string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := io.WriteString(w, doc); err != nil {
+		t.Fatal(err)
 	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestPackedMetadata(t *testing.T) {
+	whole := packed(t, vehicles)
+	bomb := packed(t, strings.Repeat(" ", 100*maxMetadata))
+	flipped := []byte(whole)
+	flipped[len(flipped)/2] ^= 0x40
+	type answer struct {
+		docs     int
+		refusals []metrics.Reason
+	}
+	cases := map[string]struct {
+		sent string
+		want answer
+	}{
+		"whole":      {whole, answer{docs: 1}},
+		"the most":   {packed(t, strings.Repeat(" ", maxMetadata)), answer{docs: 1}},
+		"one more":   {packed(t, strings.Repeat(" ", maxMetadata+1)), answer{refusals: []metrics.Reason{metrics.TooLarge}}},
+		"a bomb":     {bomb, answer{refusals: []metrics.Reason{metrics.TooLarge}}},
+		"flipped":    {string(flipped), answer{refusals: []metrics.Reason{metrics.BadFormat}}},
+		"not packed": {vehicles, answer{refusals: []metrics.Reason{metrics.BadFormat}}},
+	}
+	for n := 1; n < len(whole); n++ {
+		cases[fmt.Sprintf("the first %d bytes", n)] = struct {
+			sent string
+			want answer
+		}{whole[:n], answer{refusals: []metrics.Reason{metrics.BadFormat}}}
+	}
+	for name, c := range cases {
+		var got answer
+		m := &metadata{kind: 107, packed: true, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
+			if r != nil {
+				got.refusals = append(got.refusals, r.Reason)
+				return
+			}
+			got.docs++
+			if name == "whole" && string(doc) != vehicles {
+				t.Errorf("%d bytes came of %d", len(doc), len(vehicles))
+			}
+		}}}}
+		sequence := uint16(0)
+		for chunk := range slices.Chunk([]byte(c.sent), 500) {
+			sequence++
+			m.packet(packet{kind: 107, sequence: sequence, stamp: 1, marker: int(sequence)*500 >= len(c.sent), payload: chunk})
+		}
+		if got.docs != c.want.docs || !slices.Equal(got.refusals, c.want.refusals) {
+			t.Errorf("%s: %d documents, refused %v; want %d, %v", name, got.docs, got.refusals, c.want.docs, c.want.refusals)
+		}
+	}
+}
+
+func TestMetadataTrack(t *testing.T) {
+	const plain, gzipped, exi = "vnd.onvif.metadata/90000", "vnd.onvif.metadata.gzip/90000", "vnd.onvif.metadata.exi.onvif/90000"
+	for _, c := range []struct {
+		tracks []string
+		want   int // which one; -1: none
+		packed bool
+		reason metrics.Reason
+	}{
+		{[]string{plain}, 0, false, ""},
+		{[]string{gzipped, plain}, 1, false, ""},
+		{[]string{exi, gzipped}, 1, true, ""},
+		{[]string{exi}, -1, false, metrics.BadFormat},
+		{[]string{"vnd.example/90000"}, -1, false, metrics.MissingField},
+	} {
+		d := &description.Session{}
+		for _, name := range c.tracks {
+			d.Medias = append(d.Medias, &description.Media{Type: "application", Formats: []format.Format{&format.Generic{PayloadTyp: 107, RTPMa: name}}})
+		}
+		track, r := findMetadata(d)
+		if got := slices.Index(d.Medias, track.media); got != c.want || track.packed != c.packed {
+			t.Errorf("%q: track %d, packed %v; want %d, %v", c.tracks, got, track.packed, c.want, c.packed)
+		}
+		if (r == nil) != (c.reason == "") || r != nil && r.Reason != c.reason {
+			t.Errorf("%q: refused with %v, want %q", c.tracks, r, c.reason)
+		}
+	}
+}
+
+// FuzzMetadata feeds a metadata track with packets cut from one input.
+func FuzzMetadata(f *testing.F) {
+	f.Add(false, []byte("a\x01document"))
+	f.Add(true, append([]byte{255, 1}, packed(f, "a document")...))
+	f.Fuzz(func(t *testing.T, isPacked bool, input []byte) {
+		m := &metadata{kind: 107, packed: isPacked, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
+			if len(doc) > maxMetadata || r != nil && doc != nil {
+				t.Errorf("%d bytes, refused %v", len(doc), r)
+			}
+		}}}}
+		for sequence := uint16(0); len(input) >= 2; {
+			n := min(int(input[0]), len(input)-2)
+			sequence += 1 + uint16(input[1]>>7)
+			m.packet(packet{kind: 107, sequence: sequence, stamp: uint32(input[1] & 6), marker: input[1]&1 != 0, payload: input[2 : 2+n]})
+			input = input[2+n:]
+			if len(m.doc) > maxMetadata {
+				t.Fatalf("%d bytes are kept", len(m.doc))
+			}
+		}
+	})
 }
 
 // withMetadata gives a server's camera a metadata track.
