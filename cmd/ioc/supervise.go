@@ -24,12 +24,13 @@ type stop struct {
 	do   func(context.Context) error
 }
 
-// stopTime bounds each part's end, and stopAll that of all together: whoever
-// pressed Ctrl-C waits no more than 5 s. What a bound cuts off is not lost: the
-// journal has it, as after a kill.
+// stopTime bounds each part's end, and stopAll that of all together; at stopHard
+// nobody is waited for any longer, so that whoever pressed Ctrl-C waits no more
+// than 5 s. What a bound cuts off is not lost: the journal has it, as after a kill.
 const (
-	stopTime = 3 * time.Second
-	stopAll  = 4 * time.Second
+	stopTime = 2 * time.Second
+	stopAll  = 3 * time.Second
+	stopHard = 4500 * time.Millisecond
 )
 
 // add registers a stop; called right after the part was started.
@@ -45,18 +46,34 @@ func (s *stops) run() {
 	list := s.list
 	s.list = nil
 	s.mu.Unlock()
-	all, cancel := context.WithTimeout(context.Background(), stopAll)
+	hard, cancel := context.WithTimeout(context.Background(), stopHard)
+	defer cancel()
+	all, cancel := context.WithTimeout(hard, stopAll)
 	defer cancel()
 	for i := len(list) - 1; i >= 0; i-- {
-		ctx, cancel := context.WithTimeout(all, stopTime)
 		start := time.Now()
-		if err := list[i].do(ctx); err != nil {
+		if err := list[i].end(all, hard); err != nil {
 			s.log.Warn("a part did not end as it should", "part", list[i].name, "error", err)
 		}
 		if took := time.Since(start); took > time.Second {
 			s.log.Warn("a part took long to end", "part", list[i].name, "took", took)
 		}
-		cancel()
+	}
+}
+
+var errStillRunning = errors.New("it is still running")
+
+// end asks a part to end while all lasts, and waits for it while hard does.
+func (s stop) end(all, hard context.Context) error {
+	ctx, cancel := context.WithTimeout(all, stopTime)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.do(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-hard.Done():
+		return errStillRunning
 	}
 }
 
@@ -77,7 +94,7 @@ func (s *stops) start(name string, fail func(error), run func(context.Context) e
 		case <-done:
 			return nil
 		case <-bound.Done():
-			return errors.New("it is still running")
+			return errStillRunning
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +15,13 @@ import (
 func TestStopsAreBoundedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stops{log: slog.New(slog.DiscardHandler)}
+		var mu sync.Mutex // each is told in a goroutine of its own
 		var told []int
 		for i := range 12 {
 			s.add("deaf", func(ctx context.Context) error {
+				mu.Lock()
 				told = append(told, i)
+				mu.Unlock()
 				<-ctx.Done()
 				return ctx.Err()
 			})
@@ -35,5 +39,15 @@ func TestStopsAreBoundedTogether(t *testing.T) {
 		if len(told) != 12 {
 			t.Error("a second call stops again")
 		}
+
+		// Who does not even listen is left behind.
+		end := make(chan struct{})
+		s.add("stone", func(context.Context) error { <-end; return nil })
+		began = time.Now()
+		s.run()
+		if took := time.Since(began); took != stopHard {
+			t.Errorf("one that does not listen: %v", took)
+		}
+		close(end)
 	})
 }

@@ -68,7 +68,7 @@ const (
 	attemptTime = 2 * time.Minute
 	// drainTime bounds the last try of a Run that was told to end: the program is
 	// to be gone within five seconds, and the journal brings back what it missed.
-	drainTime = 2 * time.Second
+	drainTime = 1500 * time.Millisecond
 )
 
 // NewWriter of a store. It does nothing until Run.
