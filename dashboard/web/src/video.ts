@@ -23,6 +23,7 @@ export class Player {
   private media: MediaSource | null = null;
   private buffer: SourceBuffer | null = null;
   private url = "";
+  private type = "";
   private queue: ArrayBuffer[] = [];
   private stopped = false;
   private painted = false;
@@ -34,6 +35,7 @@ export class Player {
       hooks.onGone?.("unsupported");
       return;
     }
+    this.open(); // it takes the browser as long as the server's first word takes to come
     this.link = new VideoLink(socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=${mode}`), "ioc.video.v1", {
       told: (m) => this.told(m), came: (data) => this.fragment(data), gone: (why) => this.hooks.onGone?.(why),
     });
@@ -46,19 +48,28 @@ export class Player {
   }
 
   private told(m: any): void {
-    if (m.type === "init") this.open(`video/mp4; codecs="${m.codec}"`);
+    if (m.type === "init") this.begin(`video/mp4; codecs="${m.codec}"`);
     // Nothing to show until the camera sends another codec; the server then says init.
     if (m.type === "unsupported") { this.release(); this.hooks.onGone?.("unsupported"); }
   }
 
-  /** A new init: the codec or size may have changed, so the source starts over. */
-  private open(type: string): void {
-    this.release();
+  /** A new init: the codec or size may have changed, so a source that has begun starts over. */
+  private begin(type: string): void {
+    if (this.type || !this.media) {
+      this.release();
+      this.open();
+    }
     if (!MediaSource.isTypeSupported(type)) {
+      this.release();
       this.link?.stop();
       this.hooks.onGone?.("unsupported");
       return;
     }
+    this.type = type;
+    this.fill();
+  }
+
+  private open(): void {
     const media = new MediaSource();
     this.media = media;
     this.url = URL.createObjectURL(media);
@@ -66,11 +77,18 @@ export class Player {
     media.addEventListener("sourceopen", () => {
       if (this.media !== media) return;
       URL.revokeObjectURL(this.url);
-      this.buffer = media.addSourceBuffer(type);
-      this.buffer.addEventListener("updateend", () => this.settle(media));
-      this.buffer.addEventListener("error", () => this.broken(media));
-      this.pump();
+      this.fill();
     }, { once: true });
+  }
+
+  /** Begins to append once the source is open and its type is known. */
+  private fill(): void {
+    const media = this.media;
+    if (!media || media.readyState !== "open" || !this.type || this.buffer) return;
+    this.buffer = media.addSourceBuffer(this.type);
+    this.buffer.addEventListener("updateend", () => this.settle(media));
+    this.buffer.addEventListener("error", () => this.broken(media));
+    this.pump();
   }
 
   private fragment(data: ArrayBuffer): void {
@@ -85,8 +103,10 @@ export class Player {
     const b = this.buffer;
     if (!b || b.updating || !this.queue.length || this.media?.readyState !== "open") return;
     try {
-      b.appendBuffer(this.queue[0]!);
-      this.queue.shift();
+      // All that waits at once: the first picture comes right behind its head, and each
+      // append waits for a busy page's turn.
+      b.appendBuffer(joined(this.queue));
+      this.queue = [];
     } catch (e) {
       if ((e as DOMException).name === "QuotaExceededError" && b.buffered.length) b.remove(0, b.buffered.end(b.buffered.length - 1) - 1);
       else this.broken(this.media);
@@ -130,6 +150,7 @@ export class Player {
 
   private release(): void {
     this.queue = [];
+    this.type = "";
     this.buffer = null;
     if (!this.media) return;
     this.media = null;
@@ -137,4 +158,12 @@ export class Player {
     this.video.removeAttribute("src");
     this.video.load();
   }
+}
+
+function joined(parts: ArrayBuffer[]): ArrayBuffer {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Uint8Array(parts.reduce((n, p) => n + p.byteLength, 0));
+  let at = 0;
+  for (const p of parts) { whole.set(new Uint8Array(p), at); at += p.byteLength; }
+  return whole.buffer;
 }
