@@ -125,8 +125,7 @@ func (c *camera) try(ctx context.Context) (time.Duration, *Failure) {
 	if !take(ctx, c.host.connecting, func() {}) {
 		return 0, &Failure{Reason: ReasonClosed}
 	}
-	var once sync.Once
-	connected := func() { once.Do(func() { <-c.host.connecting }) }
+	connected := release(c.host.connecting)
 	defer connected()
 	timer := time.AfterFunc(connectingAtMost, connected)
 	defer timer.Stop()

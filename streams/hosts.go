@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"net/url"
+	"sync"
 
 	"vonglau/metrics"
 )
@@ -43,6 +44,11 @@ func take(ctx context.Context, places chan struct{}, full func()) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// release makes what gives a taken place back, once.
+func release(places chan struct{}) func() {
+	return sync.OnceFunc(func() { <-places })
 }
 
 // hostOf is the device behind a camera's URL: its host without the port, since

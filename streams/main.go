@@ -3,7 +3,6 @@ package streams
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"vonglau/metrics"
@@ -131,12 +130,6 @@ func (s *Supervisor) tryMain(ctx context.Context, p *mainPull, h *host, entry me
 		},
 	})
 	return newest.Sub(first), FailureOf(err)
-}
-
-// release gives a place back, once.
-func release(places chan struct{}) func() {
-	var once sync.Once
-	return func() { once.Do(func() { <-places }) }
 }
 
 // renewMains ends the running attempts of cameras whose way of access changed;
