@@ -77,7 +77,7 @@ chaos: web ## kill everything at random under load, then count by identity
 
 soak: web ## half an hour: a wall's heap, a flapping camera, ordinary clips without a false state
 	@$(GO) run ./cmd/bench soak
-	$(GO) test ./streams/rtsp -count 1 -timeout 60m -run Churn -args -churn 10000
+	$(GO) test ./streams/rtsp -count 1 -timeout 60m -v -run Churn -args -churn 10000
 	$(GO) test ./streams/rtsp -count 1 -timeout 60m -v -run OrdinaryClips -args -ordinary 30m
 
 cover: web ## test coverage by package
