@@ -34,6 +34,9 @@ type receiver struct {
 	decode   func(*rtp.Packet) ([]byte, error)
 	assemble assembler
 
+	onUnit func(streams.AccessUnit) // the sink's, here because every unit needs it
+	limit  int                      // bytes of a unit
+
 	now      time.Time // arrival of the packet at hand
 	started  bool
 	sequence uint16
@@ -75,8 +78,8 @@ func (s *session) choose(d *description.Session) (*description.Media, *receiver)
 // receive makes the session's receiver one of a track.
 func (s *session) receive(f format.Format, params parameters) *receiver {
 	r := &s.receiver
-	*r = receiver{session: s, format: f, params: params}
-	r.assemble = assembler{h265: params.current.Codec == streams.H265, limit: s.cfg.MaxUnit, done: r.unit}
+	*r = receiver{session: s, format: f, params: params, onUnit: s.sink.OnUnit, limit: s.cfg.MaxUnit}
+	r.assemble = assembler{h265: params.current.Codec == streams.H265, limit: r.limit, done: r.unit}
 	return r
 }
 
@@ -158,7 +161,7 @@ func (r *receiver) packet(p packet, now time.Time) {
 
 func (r *receiver) oversize() {
 	r.session.end(&streams.Failure{
-		Reason: streams.ReasonOversize, Detail: fmt.Sprintf("more than %d bytes", r.session.cfg.MaxUnit),
+		Reason: streams.ReasonOversize, Detail: fmt.Sprintf("more than %d bytes", r.limit),
 	})
 }
 
@@ -175,7 +178,7 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 	for _, n := range nalus {
 		size += len(n)
 	}
-	if size > r.session.cfg.MaxUnit {
+	if size > r.limit {
 		r.oversize()
 		return
 	}
@@ -194,7 +197,7 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 		At: now, PTS: r.pts, NALUs: nalus, Key: key && !damaged, Size: size, Packets: r.packets, Lost: r.lost,
 	}
 	r.packets, r.lost = 0, 0
-	if r.session.sink.OnUnit != nil {
-		r.session.sink.OnUnit(u)
+	if r.onUnit != nil {
+		r.onUnit(u)
 	}
 }
