@@ -35,8 +35,7 @@ func openFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
-	_, err := os.Stat(filepath.Join(dir, lockName))
-	first := errors.Is(err, os.ErrNotExist)
+	first := !exists(dir, lockName) && !exists(dir, "journal") // a folder that was copied may lack the lock
 	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
@@ -55,6 +54,11 @@ func openFolder(dir string) (*folder, error) {
 	}
 	f.settled.Store(!f.unclean)
 	return f, nil
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 // lockFolder takes a data folder for this program alone.

@@ -3,8 +3,11 @@ package journal_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	neturl "net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -120,6 +123,107 @@ func TestExternalServerWithSmallRecords(t *testing.T) {
 	_, err := journal.Open(t.Context(), journal.Config{URL: n.srv.ClientURL()}, journal.Options{})
 	if err == nil || !strings.Contains(err.Error(), "max_payload") {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// newCluster is three servers that keep each other's logs.
+func newCluster(t *testing.T) (servers []*server.Server, url string) {
+	t.Helper()
+	var routes, clients []string
+	for _, addr := range freeAddresses(t, 3) { // each must know the others' before it starts
+		routes = append(routes, "nats://"+addr)
+	}
+	for i, route := range routes {
+		u, err := neturl.Parse(route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		port, err := strconv.Atoi(u.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), MaxPayload: 8 << 20, NoSigs: true, NoLog: true,
+			Cluster: server.ClusterOpts{Name: "tinh", Host: "127.0.0.1", Port: port}, Routes: server.RoutesFromStr(strings.Join(routes, ",")),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Start()
+		t.Cleanup(func() {
+			srv.Shutdown()
+			srv.WaitForShutdown()
+		})
+		servers = append(servers, srv)
+	}
+	for _, srv := range servers {
+		if !srv.ReadyForConnections(20 * time.Second) {
+			t.Fatal("a server of the cluster does not come up")
+		}
+		clients = append(clients, srv.ClientURL())
+	}
+	return servers, strings.Join(clients, ",")
+}
+
+// freeAddresses are ports of the loopback that were free a moment ago.
+func freeAddresses(t *testing.T, n int) (list []string) {
+	t.Helper()
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close() // at the end, so that none comes twice
+		list = append(list, ln.Addr().String())
+	}
+	return list
+}
+
+// A cluster of three goes on without any one of its servers, and has everything.
+func TestExternalCluster(t *testing.T) {
+	servers, url := newCluster(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var j *journal.Journal
+	for j == nil { // until the servers have found a leader
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+		var err error
+		j, err = journal.Open(attempt, journal.Config{URL: url, Replicas: 3, MaxBytes: 64 << 20}, journal.Options{})
+		cancel()
+		if err != nil && ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	defer j.Close()
+	p := producer(t, j, "a")
+	appendAll(t, p, "1", "2")
+	for i, srv := range servers {
+		if srv.JetStreamIsStreamLeader("$G", string(journal.Readings)) {
+			srv.Shutdown()
+			srv.WaitForShutdown()
+			t.Logf("server %d led the log and is gone", i)
+			break
+		}
+		if i == len(servers)-1 {
+			t.Fatal("no server leads the log: it has no replicas")
+		}
+	}
+	if _, err := p.Append(ctx, []byte("3")); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, j); !slices.Equal(got, []string{"1", "2", "3"}) {
+		t.Errorf("the log holds %q", got)
+	}
+}
+
+func TestReplicasAreChecked(t *testing.T) {
+	for _, c := range []journal.Config{{URL: "nats://x", Replicas: 2}, {Dir: "x", Replicas: 3}, {URL: "nats://x", Replicas: -1}} {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "journal.replicas") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if c := (journal.Config{URL: "nats://x", Replicas: 3}); c.Validate() != nil {
+		t.Error("three replicas are refused")
 	}
 }
 
