@@ -102,17 +102,25 @@ func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
 	}
 }
 
+// attemptTime bounds one attempt, and looking for what became of it.
+const attemptTime = 5 * time.Second
+
 // try is one attempt; cause names its failure for the instruments.
 func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause string, err error) {
 	if err := p.j.checkSpace(); err != nil {
 		return 0, "space", err
 	}
-	ack, err := p.j.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(p.last), jetstream.WithRetryAttempts(0))
+	// Bounded for itself: what a cluster without a leader was sent is never answered.
+	attempt, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	ack, err := p.j.js.PublishMsg(attempt, msg, jetstream.WithExpectLastSequencePerSubject(p.last), jetstream.WithRetryAttempts(0))
 	if err == nil {
 		return ack.Sequence, "", nil
 	}
 	// The answer is missing or negative: what does the log itself say?
-	seq, id, lookErr := p.lastRecord(ctx)
+	look, stop := context.WithTimeout(ctx, attemptTime)
+	defer stop()
+	seq, id, lookErr := p.lastRecord(look)
 	switch {
 	case lookErr == nil && id == msg.Header.Get(recordID):
 		return seq, "", nil
