@@ -136,6 +136,17 @@ func manyLoad(ctx context.Context, broker string, turn time.Duration, high func(
 // changes every second. Chromium draws without a graphics card here, so that it
 // costs more the larger the window is: one of 1920 × 1080 and one of 3840 × 2160.
 func pageMany(ctx context.Context, r *report) error {
+	for _, window := range []struct{ name, width, height string }{{"page_many", "1920", "1080"}, {"page_many_4k", "3840", "2160"}} {
+		if err := pageManyIn(ctx, r, window.name, window.width, window.height); err != nil {
+			return fmt.Errorf("%s × %s: %w", window.width, window.height, err)
+		}
+	}
+	return nil
+}
+
+// pageManyIn has a centre of its own: while its cameras have been away for less than a
+// minute, the ages of all tiles change every second.
+func pageManyIn(ctx context.Context, r *report, name, width, height string) error {
 	c, err := manyCentre(ctx)
 	if err != nil {
 		return err
@@ -145,16 +156,6 @@ func pageMany(ctx context.Context, r *report) error {
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- manyLoad(publishing, c.broker, time.Second, func(int) float64 { return 0.01 }) }()
-	for _, window := range []struct{ name, width, height string }{{"page_many", "1920", "1080"}, {"page_many_4k", "3840", "2160"}} {
-		if err := pageManyIn(ctx, r, c, window.name, window.width, window.height); err != nil {
-			return fmt.Errorf("%s × %s: %w", window.width, window.height, err)
-		}
-	}
-	stop()
-	return <-failed
-}
-
-func pageManyIn(ctx context.Context, r *report, c *run, name, width, height string) error {
 	browser, err := browse(ctx, c, "hold", "/wall?layout=many", width, height)
 	if err != nil {
 		return err
@@ -217,7 +218,8 @@ func pageManyIn(ctx context.Context, r *report, c *run, name, width, height stri
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		r.seen(name+"_cpu_percent_"+kind, kinds[kind])
 	}
-	return nil
+	stop()
+	return <-failed
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -55,10 +55,14 @@ function tick(): void {
     setTimeout(tick, 1000);
     return;
   }
+  // What waits for the clock is drawn with it, not after it.
+  if (pace.slow && !document.hidden) requestAnimationFrame(() => { readClock(); flush(); });
+  else readClock();
+  setTimeout(tick, 1000 - ((Date.now() + live.offset) % 1000) + 5);
+}
+function readClock(): void {
   now.value = Date.now() + live.offset;
   if (live.heard) heard.value = live.heard + live.offset;
-  if (pace.slow) requestAnimationFrame(() => flush());
-  setTimeout(tick, 1000 - (now.value % 1000) + 5);
 }
 tick();
 
