@@ -157,7 +157,7 @@ func (s *store) write(ctx context.Context, db *clickhouse.Store, cursor *journal
 	}
 	part(writer.Run)
 	part(func(ctx context.Context) error { return db.RunRetention(ctx, s.a.clock.trusted) })
-	part(clickhouse.NewReconciler(db, clickhouse.ReconcilerConfig{Log: s.a.log}).Run)
+	part(clickhouse.NewReconciler(db, clickhouse.ReconcilerConfig{Log: s.a.log, Behind: writer.Behind}).Run)
 	part(func(ctx context.Context) error {
 		return s.a.journal.Follow(ctx, journal.Readings, after, func(ctx context.Context, rec journal.Record) error {
 			readings, err := journal.DecodeBlock(rec.Data)

@@ -18,7 +18,11 @@ type ReconcilerConfig struct {
 	Every    time.Duration // between samples; 0: one minute
 	Sample   int           // buckets of a sample; 0: 200
 	Patience time.Duration // how long a difference may be work in progress; 0: 30 s
-	Log      *slog.Logger
+	// Behind tells since when there have been readings that are not rolled up (see
+	// Writer.Behind): what differs meanwhile is work in progress, however long it
+	// takes. nil: there are none.
+	Behind func() time.Time
+	Log    *slog.Logger
 }
 
 // Reconciler checks for ever whether the rollups are what the raw readings say:
@@ -81,6 +85,7 @@ func (r *Reconciler) Check(ctx context.Context, now time.Time) (drifted int, err
 }
 
 func (r *Reconciler) check(ctx context.Context, sample []Bucket, until metrics.Millis) (drifted int, err error) {
+	began := time.Now()
 	suspects, err := r.differing(ctx, sample, until)
 	if err != nil {
 		return 0, err
@@ -94,6 +99,11 @@ func (r *Reconciler) check(ctx context.Context, sample []Bucket, until metrics.M
 	case <-time.After(r.config.Patience):
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	}
+	if r.config.Behind != nil {
+		if since := r.config.Behind(); !since.IsZero() && since.Before(began) {
+			return 0, nil // another sample will find what stays
+		}
 	}
 	if suspects, err = r.differing(ctx, bucketsOf(suspects), until); err != nil || len(suspects) == 0 {
 		return 0, err

@@ -53,6 +53,51 @@ func TestReconcilerFindsAndRepairs(t *testing.T) {
 	}
 }
 
+// What the writer has not come to yet is no drift, however long it takes; what is
+// there once it has is.
+func TestReconcilerWaitsForTheWriter(t *testing.T) {
+	s := openStore(t, config(t))
+	from := at(t, "2026-02-27 00:00")
+	j := newJournal(nil)
+	cfg := quick(j)
+	cfg.RollupEvery = time.Hour // the database is busy
+	w := NewWriter(s, cfg)
+	stop := run(t, w)
+	reading := metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: from, Value: 1}
+	if err := w.Add(t.Context(), 1, []metrics.Reading{reading}); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for over := time.After(20 * time.Second); ; { // until it is stored, and not rolled up
+		counts, err := s.CountIdentities(t.Context(), from, from.Add(dayWidth))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if counts.Raw == 1 && counts.Quarter == 0 && !w.Behind().IsZero() {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-over:
+			t.Fatalf("%+v", counts)
+		}
+	}
+	r := NewReconciler(s, ReconcilerConfig{Patience: time.Millisecond, Behind: w.Behind})
+	sample, until := Dirty([]Row{{Reading: reading}}), from.Add(dayWidth)
+	if n, err := r.check(t.Context(), sample, until); n != 0 || err != nil {
+		t.Errorf("work in progress counts as %d rows of drift, %v", n, err)
+	}
+	stop() // rolls up
+	if err := s.conn.Exec(t.Context(), "ALTER TABLE rollup_15m DELETE WHERE 1 SETTINGS mutations_sync = 2"); err != nil {
+		t.Fatal(err)
+	}
+	r.config.Behind = func() time.Time { return time.Now() } // others come all the time
+	if n, err := r.check(t.Context(), sample, until); n == 0 || err != nil {
+		t.Errorf("a missing row is not found: %v", err)
+	}
+}
+
 // clean reports whether every rollup is what the model says.
 func clean(t *testing.T, s *Store, m model) bool {
 	t.Helper()

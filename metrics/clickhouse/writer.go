@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vonglau/metrics"
@@ -45,6 +46,8 @@ type Writer struct {
 	added   uint64     // sequence of the newest block in pending or before it
 	oldest  time.Time  // when the first block since the last take was added
 	space   chan struct{}
+
+	behind atomic.Int64 // Behind, in Unix nanoseconds; 0: nothing waits
 
 	// What follows belongs to Run.
 	todo      []batch // what was taken and is not yet stored
@@ -319,10 +322,22 @@ func (w *Writer) measure() {
 		w.mu.Unlock()
 	}
 	if since.IsZero() {
+		w.behind.Store(0)
 		w.store.tel.lag.Set(0)
 		return
 	}
+	w.behind.Store(since.UnixNano())
 	w.store.tel.lag.Set(time.Since(since).Seconds())
+}
+
+// Behind is when the oldest readings came that are not yet stored with their
+// rollups, as of a second ago; the zero time when there are none. Safe for
+// concurrent use.
+func (w *Writer) Behind() time.Time {
+	if at := w.behind.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }
 
 // drain is the last try after ctx ended.
