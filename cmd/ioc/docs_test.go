@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"vonglau/cmd/ioc/config"
+	"vonglau/metrics"
 )
 
 var update = flag.Bool("update", false, "write deploy/instruments.md anew")
@@ -162,5 +163,19 @@ func TestGrafanaAsksForWhatIsThere(t *testing.T) {
 	}
 	if n < 10 {
 		t.Errorf("only %d expressions found: does the test still read the file?", n)
+	}
+}
+
+// TestEveryReasonHasItsWords holds the pages to the reasons of refusals: none is
+// shown as a bare code.
+func TestEveryReasonHasItsWords(t *testing.T) {
+	text, err := os.ReadFile("../../dashboard/web/src/i18n.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range metrics.Reasons {
+		if !regexp.MustCompile(`(?m)^  ` + string(reason) + `: \["[^"]+", "[^"]+"\]`).Match(text) {
+			t.Errorf("the reason %q has no words in dashboard/web/src/i18n.ts", reason)
+		}
 	}
 }

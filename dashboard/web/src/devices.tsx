@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { api, list } from "./api";
 import type { Device, Refusals, UnitInfo } from "./contract";
 import { dayTime, num } from "./format";
-import { lang, say, t } from "./i18n";
+import { lang, refusal, say, t } from "./i18n";
 import { Desk } from "./pieces";
 import { measureName, MEASURE } from "./sensors";
 import { now, useFetched, useKept } from "./store";
@@ -89,7 +89,7 @@ function RefusalList({ refusals }: { refusals: Refusals }) {
       <section class="panel">
         <table>
           <thead><tr><th>{t("source")}</th><th>{t("reason")}</th><th class="n">{t("count")}</th></tr></thead>
-          <tbody>{counts.map((c) => <tr key={c.source + c.reason}><td>{c.source}</td><td><code>{c.reason}</code></td><td class="n">{num(c.n, 0, lang.value)}</td></tr>)}</tbody>
+          <tbody>{counts.map((c) => <tr key={c.source + c.reason}><td>{c.source}</td><td title={c.reason}>{refusal(c.reason)}</td><td class="n">{num(c.n, 0, lang.value)}</td></tr>)}</tbody>
         </table>
       </section>
       <section class="panel scroll" tabIndex={0} aria-label={t("refusals")}>
@@ -98,7 +98,7 @@ function RefusalList({ refusals }: { refusals: Refusals }) {
           <tbody>
             {(refusals.last ?? []).slice(0, 100).map((r, i) => (
               <tr key={i}>
-                <td class="nowrap">{dayTime(ms(r.at))}</td><td>{r.source}</td><td><code>{r.reason}</code></td><td>{r.field}</td><td class="val">{r.value}</td>
+                <td class="nowrap">{dayTime(ms(r.at))}</td><td>{r.source}</td><td>{refusal(r.reason)}<br /><code>{r.reason}</code></td><td>{r.field}</td><td class="val">{r.value}</td>
                 <td>{r.detail}{(r.topic || r.payload) && <details><summary>{r.topic || t("payload")}</summary><pre>{r.payload}</pre></details>}</td>
               </tr>
             ))}

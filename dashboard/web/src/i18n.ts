@@ -244,6 +244,26 @@ const words = {
   source: ["Nguồn", "Source"], reason: ["Lý do", "Reason"], field: ["Trường", "Field"], detail: ["Chi tiết", "Detail"], topic: ["Chủ đề", "Topic"], payload: ["Nội dung gốc", "Payload"],
 } as const satisfies Record<string, readonly [string, string]>;
 
+/** What the door answers with: metrics/refusal.go has the codes, which data owners are told as well. */
+const refusals: Record<string, readonly [string, string]> = {
+  too_large: ["Quá lớn", "Too large"],
+  bad_encoding: ["Sai bảng mã", "Wrong encoding"],
+  bad_format: ["Sai định dạng", "Wrong format"],
+  unmapped: ["Chủ đề chưa được khai báo", "Topic without a mapping"],
+  missing_field: ["Thiếu trường", "A field is missing"],
+  bad_value: ["Không đọc được giá trị", "Value cannot be read"],
+  not_finite: ["Không phải số hữu hạn", "Not a finite number"],
+  out_of_range: ["Ngoài khoảng hợp lý", "Outside the plausible range"],
+  unknown_station: ["Trạm chưa có trong danh mục", "Station not in the catalogue"],
+  unknown_metric: ["Chỉ số chưa có trong danh mục", "Metric not in the catalogue"],
+  not_measured: ["Trạm không đo chỉ số này", "Station does not measure it"],
+  clock_ahead: ["Đồng hồ chạy trước", "Clock ahead"],
+  too_old: ["Quá cũ để nhận", "Too old to take"],
+  undated: ["Không có thời điểm đo", "Without a time of its own"],
+  source_failed: ["Nguồn trả lời không đúng", "Source did not answer as agreed"],
+  unauthorised: ["Ngoài phạm vi người gửi", "Outside the sender's scope"],
+};
+
 export type Word = keyof typeof words;
 
 function initial(): Lang {
@@ -272,6 +292,9 @@ export function switchLang(): void {
 
 /** A word of the screen in its language. */
 export const t = (word: Word): string => words[word][lang.value === "vi" ? 0 : 1];
+
+/** A refusal's reason in words; one that is not known here stays a code. */
+export const refusal = (code: string): string => refusals[code]?.[lang.value === "vi" ? 0 : 1] ?? code;
 
 /** A name in the language of the screen. */
 export const say = (text: Text | null | undefined): string => (text ? (lang.value === "en" && text.en) || text.vi : "");
