@@ -2,17 +2,16 @@
 // dd/MM/yyyy. The civil day is Asia/Ho_Chi_Minh's wherever the screen stands.
 
 export type Lang = "vi" | "en";
-const ZONE = "Asia/Ho_Chi_Minh";
 const locale = (lang: Lang) => (lang === "vi" ? "vi-VN" : "en-GB");
 
 const numbers = new Map<string, Intl.NumberFormat>();
-const dates = new Map<string, Intl.DateTimeFormat>();
 
-function dateFormat(key: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  let f = dates.get(key);
-  if (!f) dates.set(key, (f = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hourCycle: "h23", ...options })));
-  return f;
-}
+/**
+ * A moment in Asia/Ho_Chi_Minh, as ISO 8601 writes it. The zone is UTC+7 without
+ * summer time, since 1975; the browser's own formats take a fifth of a second to
+ * load, just when a page's first pictures are asked for.
+ */
+const civil = (ms: number): string => new Date(ms + 7 * 3_600_000).toISOString();
 
 /** A number with a fixed count of decimals and a true minus sign. */
 export function num(v: number, decimals: number, lang: Lang): string {
@@ -43,22 +42,23 @@ export function withSymbol(v: number, decimals: number, symbol: string, lang: La
 
 /** 02:14:07 */
 export function clock(ms: number): string {
-  return dateFormat("clock", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(ms);
+  return civil(ms).slice(11, 19);
 }
 
 /** 02:14 */
 export function hourMinute(ms: number): string {
-  return dateFormat("hm", { hour: "2-digit", minute: "2-digit" }).format(ms);
+  return civil(ms).slice(11, 16);
 }
 
 /** 22/11/2026 */
 export function day(ms: number): string {
-  return dateFormat("day", { day: "2-digit", month: "2-digit", year: "numeric" }).format(ms);
+  const at = civil(ms);
+  return `${at.slice(8, 10)}/${at.slice(5, 7)}/${at.slice(0, 4)}`;
 }
 
 /** 22/11 02:14 */
 export function dayTime(ms: number): string {
-  return dateFormat("dm", { day: "2-digit", month: "2-digit" }).format(ms) + " " + hourMinute(ms);
+  return `${day(ms).slice(0, 5)} ${hourMinute(ms)}`;
 }
 
 /** 02:14 today, 22/11 02:14 on any other day. */
