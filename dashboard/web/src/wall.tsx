@@ -105,6 +105,9 @@ export function WallView({ size }: { size?: [number, number] }) {
     return group[at >= 0 ? at : turnAt(group, now.value)]!;
   });
   const titled = shown.length > 1;
+  // By place, the scene that it began with, or true once another one came.
+  const turned = useRef<(string | true)[]>([]);
+  if (layouts) shown.forEach((s, i) => { if ((turned.current[i] ??= s.id) !== s.id) turned.current[i] = true; });
   const report = useRef({ layout: "", scene: "" });
   report.current = { layout: layout.id, scene: shown.map((s) => s.id).join(",").slice(0, 100) };
   useEffect(() => (past ? undefined : reporting(() => report.current)), []);
@@ -155,7 +158,7 @@ export function WallView({ size }: { size?: [number, number] }) {
 
         <div class="stage" style={phone ? undefined : { gridTemplateColumns: `repeat(${grid.columns}, minmax(0, 1fr))`, gridTemplateRows: `repeat(${grid.rows}, minmax(0, 1fr))` }}>
           {layouts && shown.map((s, i) => (
-            <div class="cell-of" key={i} data-scene={s.id} style={i === 0 && grid.first[0] > 1 ? { gridColumn: `span ${grid.first[0]}`, gridRow: `span ${grid.first[1]}`, "--z": String(Math.min(grid.first[0], grid.first[1]) * 0.9) } : undefined}>
+            <div class={`cell-of ${turned.current[i] === true ? "turned" : ""}`} key={i} data-scene={s.id} style={i === 0 && grid.first[0] > 1 ? { gridColumn: `span ${grid.first[0]}`, gridRow: `span ${grid.first[1]}`, "--z": String(Math.min(grid.first[0], grid.first[1]) * 0.9) } : undefined}>
               {titled && <h2 class="scenetitle">{say(s.name)}</h2>}
               <SceneView key={s.id} scene={s} shown={data} />
             </div>
