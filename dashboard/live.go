@@ -33,6 +33,14 @@ func (s *Server) ownerOf(r *http.Request) string {
 	return owner(cookieOf(r, wallCookie))
 }
 
+// Ended closes the connections of a session or a wall that is over, by the key
+// under which access keeps it.
+func (s *Server) Ended(key string) {
+	if len(key) >= ownerLength {
+		s.opts.Hub.Kick(key[:ownerLength], hub.CloseSignIn, "the session or the wall was revoked")
+	}
+}
+
 // liveSocket carries the live topics. Each topic is checked when it is subscribed.
 func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) error {
 	whose := s.ownerOf(r)

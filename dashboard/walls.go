@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"vonglau/dashboard/access"
-	"vonglau/dashboard/hub"
 )
 
 const (
@@ -146,7 +145,7 @@ func (s *Server) revokeWall(w http.ResponseWriter, r *http.Request, a asker) err
 	}
 	key, ok, err := s.opts.Walls.Revoke(r.Context(), id)
 	if ok {
-		s.opts.Hub.Kick(key[:ownerLength], hub.CloseSignIn, "this wall was revoked")
+		s.Ended(key)
 		s.screens.forget(access.WallUser + id)
 		s.log.Info("wall revoked", "wall", id, "user", a.User)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,15 @@ func (p *partner) latest(station string) float64 {
 	return -1
 }
 
+func mustURL(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
 func (p *partner) holds(lease string) bool {
 	v, _ := p.instrument(fmt.Sprintf("vonglau_journal_lease{lease=%q}", lease))
 	return v == 1
@@ -94,12 +104,12 @@ func (p *partner) holds(lease string) bool {
 func testExternalJournal(t *testing.T, exe string) {
 	t.Parallel()
 	database := externalDatabase(t, exe)
-	url, restart := newNATS(t)
+	nats, restart := newNATS(t)
 	user, secret := database.Credentials()
 	var both []*partner
 	for _, name := range []string{"tinh-a", "tinh-b"} {
 		c := newCentre(t, exe, map[string]string{"E2E_CH_PASSWORD": secret, "VONGLAU_ENGINE": "/nowhere"})
-		c.file = ownConfig(t, fmt.Sprintf("name: %s\njournal: {url: %q}\nclickhouse: {addr: [%q], database: chung, username: %s, password: \"${E2E_CH_PASSWORD}\"}\n", name, url, database.Addr(), user))
+		c.file = ownConfig(t, fmt.Sprintf("name: %s\njournal: {url: %q}\nclickhouse: {addr: [%q], database: chung, username: %s, password: \"${E2E_CH_PASSWORD}\"}\n", name, nats, database.Addr(), user))
 		c.start()
 		both = append(both, &partner{c, c.signIn("vanhanh")})
 	}
@@ -149,6 +159,42 @@ func testExternalJournal(t *testing.T, exe string) {
 	until(t, 20*time.Second, "the acknowledgement at the other", func() string {
 		if by := b.alarms()[alarm]; by == "" {
 			return fmt.Sprint(b.alarms())
+		}
+		return ""
+	})
+
+	// Who signs in at one is known at the other, until the session is over at either.
+	guest := a.signIn("vanhanh")
+	at := func(p *partner) (status int) {
+		resp, err := guest.Get(p.url("/api/v1/me"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	until(t, 20*time.Second, "the session of one at the other", func() string {
+		if status := at(b); status != http.StatusOK {
+			return fmt.Sprint(status)
+		}
+		return ""
+	})
+	cookies := guest.Jar.Cookies(mustURL(t, a.url("/")))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, a.url("/api/v1/session"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err = guest.Do(req); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("signing out: %s", resp.Status)
+	}
+	guest.Jar.SetCookies(mustURL(t, b.url("/")), cookies) // as a thief would have kept them
+	until(t, 20*time.Second, "the end of the session at the other", func() string {
+		if status := at(b); status != http.StatusUnauthorized {
+			return fmt.Sprint(status)
 		}
 		return ""
 	})

@@ -280,6 +280,25 @@ func (a *Access) SignOut(ctx context.Context, token string) error {
 	return nil
 }
 
+// Changed takes over what a program that shares the journal has done: a session
+// that it opened or, with a nil value, one that is over. Ended tells whether that
+// one was good here.
+func (a *Access) Changed(key string, value []byte) (ended bool) {
+	var s session
+	known := value != nil && json.Unmarshal(value, &s) == nil && a.users[s.User].Name != ""
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, had := a.live[key]
+	if !known {
+		delete(a.live, key)
+		return had
+	}
+	if len(a.live) < maxSessions {
+		a.live[key] = s
+	}
+	return false
+}
+
 // keyOf is what is stored of a token: who reads the bucket cannot sign in.
 func keyOf(token string) string {
 	sum := sha256.Sum256([]byte(token))

@@ -124,6 +124,23 @@ func (w *Walls) Touch(ctx context.Context, token string, now time.Time) (rolled 
 	return true, w.put(ctx, keyOf(token), wall)
 }
 
+// Changed takes over what a program that shares the journal has done: a wall that
+// it paired or, with a nil value, one that it revoked. Ended tells whether that one
+// was good here.
+func (w *Walls) Changed(key string, value []byte) (ended bool) {
+	var wall Wall
+	known := value != nil && json.Unmarshal(value, &wall) == nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, had := w.byKey[key]
+	if !known {
+		delete(w.byKey, key)
+		return had
+	}
+	w.byKey[key] = wall
+	return false
+}
+
 // List is every wall, by name.
 func (w *Walls) List() []Wall {
 	w.mu.Lock()
