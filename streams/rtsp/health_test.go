@@ -118,8 +118,8 @@ func TestEncoderFedWithOnePictureIsFrozen(t *testing.T) {
 	clip := encode(t, still, "20")
 	s.clip.Store(&clip)
 	w.expect(streams.Frozen, 10*time.Second, streams.Offline, streams.Dark)
-	clip = encode(t, moving, "4")
-	s.clip.Store(&clip)
+	again := encode(t, moving, "4") // the server still reads the one before
+	s.clip.Store(&again)
 	w.expect(streams.Live, 3*time.Second, streams.Offline)
 }
 
@@ -134,8 +134,8 @@ func TestBlackIsDark(t *testing.T) {
 	if dark := w.expect(streams.Dark, 10*time.Second, streams.Frozen, streams.Offline); dark.Confidence < 0.8 {
 		t.Errorf("the collapse was seen, yet confidence is %v", dark.Confidence)
 	}
-	clip = encode(t, moving, "4")
-	s.clip.Store(&clip)
+	again := encode(t, moving, "4") // the server still reads the one before
+	s.clip.Store(&again)
 	w.expect(streams.Live, 3*time.Second)
 }
 
