@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -118,6 +119,8 @@ type Server struct {
 	feed *feed
 	keys idempotency
 
+	tiles atomic.Int64 // sockets with tiles
+
 	failures failureLog
 	gate     *gate
 	shapes   func() packed // Options.Map
@@ -209,6 +212,7 @@ func (s *Server) routes() {
 	api("POST /api/v1/sql", s.sql)
 	api("GET /api/v1/cameras/{id}/picture", s.picture)
 	api("GET /api/v1/cameras/{id}/video", s.video)
+	api("GET /api/v1/tiles", s.tilesSocket)
 	api("GET /api/v1/live", s.liveSocket)
 	api("GET /api/v1/replay", s.replays)
 	api("GET /api/v1/replay/live", s.replaySocket)

@@ -33,7 +33,7 @@ func (s *Server) principal(r *http.Request, now time.Time) (access.Principal, bo
 var wallRoutes = map[string]bool{
 	"GET /api/v1/me": true, "GET /api/v1/units": true, "GET /api/v1/map": true, "GET /api/v1/metrics": true,
 	"GET /api/v1/stations": true, "GET /api/v1/cameras": true, "GET /api/v1/kpis": true, "GET /api/v1/alarms": true, "GET /api/v1/overview": true,
-	"GET /api/v1/cameras/{id}/picture": true, "GET /api/v1/cameras/{id}/video": true, "GET /api/v1/live": true,
+	"GET /api/v1/cameras/{id}/picture": true, "GET /api/v1/cameras/{id}/video": true, "GET /api/v1/tiles": true, "GET /api/v1/live": true,
 	"GET /api/v1/layouts": true, "GET /api/v1/ranking": true, "POST /api/v1/walls/me/report": true,
 }
 

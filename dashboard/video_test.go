@@ -18,9 +18,15 @@ import (
 	"vonglau/streams"
 )
 
-// TestVideoMatchesAsyncAPI holds the description of a camera's video to what a
-// real connection of each form gets, the chosen subprotocol among it.
-func TestVideoMatchesAsyncAPI(t *testing.T) {
+// The parameter sets of a stream of 320 x 180 points.
+var (
+	videoSPS = []byte{0x67, 0x64, 0x00, 0x0c, 0xac, 0x3b, 0x50, 0xb0, 0x4b, 0x42, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x3d, 0x08}
+	videoPPS = []byte{0x68, 0xee, 0x3c, 0x80}
+)
+
+// videoSchemas are those that describe JSON messages, by type.
+func videoSchemas(t *testing.T, kinds ...string) map[string]*jsonschema.Schema {
+	t.Helper()
 	text, err := os.ReadFile("hub/asyncapi.json")
 	if err != nil {
 		t.Fatal(err)
@@ -33,12 +39,19 @@ func TestVideoMatchesAsyncAPI(t *testing.T) {
 	if err := compiler.AddResource("asyncapi.json", parsed); err != nil {
 		t.Fatal(err)
 	}
-	schema := map[string]*jsonschema.Schema{}
-	for _, kind := range []string{"init", "unsupported", "state"} {
-		if schema[kind], err = compiler.Compile("asyncapi.json#/components/messages/" + kind + "/payload"); err != nil {
+	schemas := map[string]*jsonschema.Schema{}
+	for _, kind := range kinds {
+		if schemas[kind], err = compiler.Compile("asyncapi.json#/components/messages/" + kind + "/payload"); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return schemas
+}
+
+// TestVideoMatchesAsyncAPI holds the description of a camera's video to what a
+// real connection of each form gets, the chosen subprotocol among it.
+func TestVideoMatchesAsyncAPI(t *testing.T) {
+	schema := videoSchemas(t, "init", "unsupported", "state")
 	p := newProvince(t, rand.New(rand.NewPCG(1, 1)))
 	seen, mine := "", ""
 	for _, s := range p.catalogue.Scopes() {
@@ -56,8 +69,7 @@ func TestVideoMatchesAsyncAPI(t *testing.T) {
 		return d.Dial("ws://"+base.Host+"/api/v1/cameras/"+mine+"/video"+query, nil)
 	}
 	p.video.Set([]string{mine})
-	sps, pps := []byte{0x67, 0x64, 0x00, 0x0c, 0xac, 0x3b, 0x50, 0xb0, 0x4b, 0x42, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x3d, 0x08}, []byte{0x68, 0xee, 0x3c, 0x80}
-	picture := []byte{0x65, 1, 2, 3, 4, 5}
+	sps, pps, picture := videoSPS, videoPPS, []byte{0x65, 1, 2, 3, 4, 5}
 	p.video.Format(mine, streams.Format{Codec: streams.H264, SPS: sps, PPS: pps, Width: 320, Height: 180})
 	p.video.Unit(mine, streams.AccessUnit{At: time.Now(), PTS: 9000, Key: true, NALUs: [][]byte{picture}, Size: len(picture)})
 

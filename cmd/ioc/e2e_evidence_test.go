@@ -52,6 +52,12 @@ func testEvidence(t *testing.T, exe string) {
 	if differing < 4 {
 		t.Errorf("the first and the last picture are the same: %d points differ", differing)
 	}
+	// To and fro: what is said painted is never blank.
+	for i := range 24 {
+		b.must(map[string]any{"as": "wall", "do": "press", "key": []string{"Home", "End"}[i%2]}, nil)
+		b.sees("wall", 10*time.Second, ".evlarge", []string{"−", "+"}[i%2])
+		b.must(map[string]any{"as": "wall", "do": "painted", "selector": ".evlarge [data-painted=true] canvas", "timeout": 15_000}, nil)
+	}
 	b.must(map[string]any{"as": "wall", "do": "press", "key": "Escape"}, nil)
 
 	c.kill()

@@ -80,7 +80,7 @@ type Hub struct {
 	mu       sync.RWMutex // guards the rest; taken before a channel's
 	channels map[string]*channel
 	viewers  int
-	closed   bool
+	closed   chan struct{}
 }
 
 // NewHub makes a hub without cameras.
@@ -104,7 +104,7 @@ func NewHub(cfg Config) *Hub {
 	if cfg.KeepEvery <= 0 {
 		cfg.KeepEvery = 5 * time.Second
 	}
-	return &Hub{cfg: cfg, telemetry: newTelemetry(cfg.Registerer), channels: map[string]*channel{}}
+	return &Hub{cfg: cfg, telemetry: newTelemetry(cfg.Registerer), channels: map[string]*channel{}, closed: make(chan struct{})}
 }
 
 // Set makes the ids the known cameras. Viewers of a camera that is no longer
@@ -112,7 +112,7 @@ func NewHub(cfg Config) *Hub {
 func (h *Hub) Set(ids []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.over() {
 		return
 	}
 	known := make(map[string]*channel, len(ids))
@@ -133,11 +133,26 @@ func (h *Hub) Set(ids []string) {
 func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.closed = true
+	if h.over() {
+		return
+	}
+	close(h.closed)
 	for _, c := range h.channels {
 		h.viewers -= c.end(ErrClosed)
 	}
 	h.channels = map[string]*channel{}
+}
+
+// Closed is closed when the hub is.
+func (h *Hub) Closed() <-chan struct{} { return h.closed }
+
+func (h *Hub) over() bool {
+	select {
+	case <-h.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 func (h *Hub) channel(camera string) *channel {
@@ -189,7 +204,7 @@ func (h *Hub) Subscribe(camera string, mode Mode) (*Viewer, error) {
 func (h *Hub) SubscribeAs(camera string, mode Mode, form Form) (*Viewer, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.over() {
 		return nil, ErrClosed
 	}
 	c := h.channels[camera]

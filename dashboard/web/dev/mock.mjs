@@ -143,7 +143,7 @@ const server = createServer((req, res) => {
 });
 
 const wss = new WebSocketServer({ noServer: true, handleProtocols: (p) => [...p][0] });
-server.on("upgrade", (req, socket, head) => wss.handleUpgrade(req, socket, head, (ws) => (req.url.includes("/video") ? video(ws, req.url) : live(ws))));
+server.on("upgrade", (req, socket, head) => wss.handleUpgrade(req, socket, head, (ws) => (req.url.includes("/video") ? video(ws, req.url) : req.url.endsWith("/tiles") ? tiles(ws) : live(ws))));
 
 let seq = 1;
 const started = now();
@@ -194,30 +194,45 @@ function clip(n) {
   }
   return clips.get(n);
 }
-function video(ws, url) {
-  const id = decodeURIComponent(url.match(/cameras\/([^/]+)\//)[1]), c = cameras[id];
-  if (!c) return ws.close(4404);
-  const k = clip(parseInt(id.slice(4), 10) % 4);
-  const units = ws.protocol === "ioc.video.units.v1", avcc = k.init.indexOf("avcC");
+/** Sends a camera's keyframes by say (JSON) and put (bytes); the answer ends it, null says that there is no such camera. */
+function show(id, units, say, put) {
+  const c = cameras[id];
+  if (!c) return null;
+  const k = clip(parseInt(id.slice(4), 10) % 4), avcc = k.init.indexOf("avcC");
   const description = units ? k.init.subarray(avcc + 4, avcc - 4 + k.init.readUInt32BE(avcc - 4)).toString("base64") : undefined;
-  ws.send(JSON.stringify({ type: "init", codec: k.codec, width: 640, height: 360, description }));
-  if (!units) ws.send(k.init);
+  say({ type: "init", codec: k.codec, width: 640, height: 360, description });
+  if (!units) put(k.init);
   let i = 0;
   const one = () => {
     const f = Buffer.from(k.frags[i % k.frags.length]), at = f.indexOf("tfdt") + 4;
     const unitTime = Number(k.frags[1].readBigUInt64BE(k.frags[1].indexOf("tfdt") + 8));
     f.writeBigUInt64BE(BigInt(unitTime * i++), at + 4);
-    if (!units) return ws.send(f);
+    if (!units) return put(f);
     const content = f.subarray(f.indexOf("mdat") + 4), head = Buffer.alloc(20);
     head.writeUInt32BE(content.length, 0);
     head[4] = 1;
     head.writeBigInt64BE(BigInt(i) * 1_000_000n, 8);
     head.writeUInt32BE(1_000_000, 16);
-    ws.send(Buffer.concat([head, content]));
+    put(Buffer.concat([head, content]));
   };
   one();
-  if (c.state !== "live") return;
-  const timer = setInterval(one, 1000);
-  ws.on("close", () => clearInterval(timer));
+  const timer = c.state === "live" ? setInterval(one, 1000) : undefined;
+  return () => clearInterval(timer);
+}
+function video(ws, url) {
+  const end = show(decodeURIComponent(url.match(/cameras\/([^/]+)\//)[1]), ws.protocol === "ioc.video.units.v1", (m) => ws.send(JSON.stringify(m)), (b) => ws.send(b));
+  if (!end) return ws.close(4404);
+  ws.on("close", end);
+}
+function tiles(ws) {
+  const ends = new Map();
+  ws.on("message", (raw) => {
+    const { type, id, camera } = JSON.parse(raw), head = Buffer.alloc(4);
+    head.writeUInt32BE(id);
+    const say = (m) => ws.send(JSON.stringify({ id, ...m }));
+    if (type === "unwatch") ends.get(id)?.();
+    else ends.set(id, show(camera, ws.protocol === "ioc.tiles.units.v1", say, (b) => ws.send(Buffer.concat([head, b]))) ?? say({ type: "end", code: 4404, why: "" }));
+  });
+  ws.on("close", () => ends.forEach((end) => end?.()));
 }
 server.listen(+(env.PORT ?? 8090), "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}/wall`));

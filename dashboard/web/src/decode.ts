@@ -1,7 +1,6 @@
 // The page's side of decode.worker.ts.
-import { socketURL } from "./api";
 import type { Ask, Told } from "./decode.worker";
-import type { Hooks, Mode } from "./video";
+import { theTiles, type Hooks, type Mode } from "./video";
 
 let worker: Worker | null = null, serial = 0, broken = false;
 const open = new Map<number, UnitPlayer>();
@@ -29,9 +28,10 @@ function theWorker(): Worker {
   return worker;
 }
 
-/** Starts the worker before the first picture is asked for: its start would be in every first picture's way. */
+/** Starts the worker, or opens the tiles' socket, before the first picture is asked for: it would be in every first picture's way. */
 export function warmUp(): void {
   if (unitsFit()) theWorker();
+  else theTiles();
 }
 
 /** Plays a camera onto a canvas that nobody has drawn on yet, and never will again. */
@@ -41,7 +41,7 @@ export class UnitPlayer {
   constructor(canvas: HTMLCanvasElement, camera: string, mode: Mode, private readonly hooks: Hooks & { onUnfit: () => void }) {
     open.set(this.id, this);
     const offscreen = canvas.transferControlToOffscreen();
-    const ask: Ask = { do: "open", id: this.id, mode, canvas: offscreen, url: socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=${mode}`) };
+    const ask: Ask = { do: "open", id: this.id, mode, canvas: offscreen, camera };
     theWorker().postMessage(ask, [offscreen]);
   }
 

@@ -1,10 +1,12 @@
 // Decodes cameras' access units with WebCodecs and paints them, away from the page's
 // own thread: sockets, decoders and canvases of all pictures of a page are here.
+import { socketURL } from "./api";
+import { Tiles, TILES_UNITS } from "./tiles";
 import { bytesOf, readUnits, UNITS, type Unit } from "./units";
-import { VideoLink, type Gone } from "./video-link";
+import { VideoLink, type Gone, type Listener, type Source } from "./video-link";
 
 export type Ask =
-  | { do: "open"; id: number; url: string; mode: "tile" | "full"; canvas: OffscreenCanvas }
+  | { do: "open"; id: number; camera: string; mode: "tile" | "full"; canvas: OffscreenCanvas }
   | { do: "close"; id: number };
 /** frame comes with the first frame and then at most twice a second, at is when it was painted, ms since 1970; unfit when this browser cannot decode it after all. */
 export type Told = { id: number; what: "unfit" } | { id: number; what: "frame"; at: number } | { id: number; what: "gone"; why: Gone };
@@ -58,7 +60,7 @@ class Decoder {
 }
 
 class Feed {
-  private readonly link: VideoLink;
+  private readonly link: Source;
   private readonly paper: OffscreenCanvasRenderingContext2D;
   private decoder: Decoder | null = null;
   private config: VideoDecoderConfig | null = null;
@@ -69,13 +71,10 @@ class Feed {
   private failures = 0;
   private stopped = false;
 
-  constructor(private readonly id: number, url: string, private readonly mode: "tile" | "full", private readonly canvas: OffscreenCanvas) {
+  constructor(private readonly id: number, camera: string, private readonly mode: "tile" | "full", private readonly canvas: OffscreenCanvas) {
     this.paper = canvas.getContext("2d", { alpha: false })!;
-    this.link = new VideoLink(url, UNITS, {
-      told: (m) => this.told(m),
-      came: (data) => { for (const u of readUnits(data)) this.unit(u); },
-      gone: (why) => this.gone(why),
-    });
+    const listener: Listener = { told: (m) => this.told(m), came: (data) => { for (const u of readUnits(data)) this.unit(u); }, gone: (why) => this.gone(why) };
+    this.link = mode === "tile" ? tiles.watch(camera, listener) : new VideoLink(socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=full`), UNITS, listener);
   }
 
   stop(): void {
@@ -178,12 +177,13 @@ class Feed {
 }
 
 Decoder.prepare();
+const tiles = new Tiles(TILES_UNITS); // opens at once: no picture is asked for yet
 const feeds = new Map<number, Feed>();
 
 onmessage = (e: MessageEvent<Ask>) => {
   const ask = e.data;
   if (ask.do === "open") {
-    feeds.set(ask.id, new Feed(ask.id, ask.url, ask.mode, ask.canvas));
+    feeds.set(ask.id, new Feed(ask.id, ask.camera, ask.mode, ask.canvas));
   } else {
     feeds.get(ask.id)?.stop();
     feeds.delete(ask.id);

@@ -31,9 +31,12 @@ function next(): void {
 }
 
 function run(video: HTMLVideoElement, task: Task): void {
+  const byFrame = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
+  let frame = 0;
   const over = (ok: boolean) => {
     clearTimeout(timer);
     task.signal.removeEventListener("abort", stop);
+    if (byFrame) video.cancelVideoFrameCallback(frame);
     video.onloadeddata = video.onerror = null;
     video.removeAttribute("src");
     video.load();
@@ -42,17 +45,21 @@ function run(video: HTMLVideoElement, task: Task): void {
     next();
   };
   const stop = () => over(false);
-  const timer = setTimeout(stop, LATE_MS);
-  task.signal.addEventListener("abort", stop);
-  video.muted = true;
-  video.preload = "auto";
-  video.onerror = stop;
-  video.onloadeddata = () => {
+  const draw = () => {
     const { canvas } = task, scale = Math.min(1, task.width / video.videoWidth);
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
     canvas.getContext("2d")!.drawImage(video, 0, 0, canvas.width, canvas.height);
     over(true);
   };
+  const timer = setTimeout(stop, LATE_MS);
+  task.signal.addEventListener("abort", stop);
+  video.muted = true;
+  video.preload = "auto";
+  video.onerror = stop;
+  // That the data is loaded does not say that there is a frame to draw yet: on a busy
+  // machine one canvas in twelve stayed blank.
+  if (byFrame) frame = video.requestVideoFrameCallback(draw);
+  else video.onloadeddata = draw;
   video.src = task.url;
 }

@@ -9,7 +9,7 @@ const head = (size: number, key: number, timestamp: bigint, duration: number): n
   v.setUint32(16, duration);
   return [...new Uint8Array(v.buffer)];
 };
-const message = (...bytes: number[]) => new Uint8Array(bytes).buffer;
+const message = (...bytes: number[]) => new Uint8Array([7, ...bytes]).subarray(1); // from within a larger one
 
 describe("access units", () => {
   const two = [...head(3, 1, 90_000_000_000n, 40_000), 1, 2, 3, ...head(1, 0, -5n, 1), 9];

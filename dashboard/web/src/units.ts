@@ -9,14 +9,14 @@ export interface Unit { key: boolean; timestamp: number; duration: number; data:
 const HEAD = 20;
 
 /** The units of a message. One that is cut off ends the list: what came whole is kept. */
-export function readUnits(message: ArrayBuffer): Unit[] {
-  const view = new DataView(message), units: Unit[] = [];
+export function readUnits(message: Uint8Array<ArrayBuffer>): Unit[] {
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength), units: Unit[] = [];
   for (let at = 0; at + HEAD <= view.byteLength; ) {
     const size = view.getUint32(at);
     if (at + HEAD + size > view.byteLength) break;
     units.push({
       key: (view.getUint8(at + 4) & 1) === 1, timestamp: Number(view.getBigInt64(at + 8)), duration: view.getUint32(at + 16),
-      data: new Uint8Array(message, at + HEAD, size),
+      data: message.subarray(at + HEAD, at + HEAD + size),
     });
     at += HEAD + size;
   }

@@ -1,52 +1,88 @@
-// The socket of a camera's video, which comes back by itself: with growing pauses,
-// jittered, so that the tiles of a wall do not return in one millisecond.
+// A socket with pictures, which comes back by itself: with growing pauses, jittered,
+// so that the pages of a wall do not return in one millisecond.
 const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
 
 /** A camera's video is not there for us, or nothing here can play it: the link stays away. */
 export type Gone = "unknown" | "unsupported";
 
+/** What a camera's pictures come to. */
 export interface Listener {
   /** A JSON message: init, state or unsupported. */
   told: (message: any) => void;
-  came: (data: ArrayBuffer) => void;
+  came: (data: Uint8Array<ArrayBuffer>) => void;
   gone: (why: Gone) => void;
 }
 
-export class VideoLink {
+/** Where a camera's pictures come from. restart says that what came cannot be played on from here: it begins anew, after a pause. */
+export interface Source { stop(): void; restart(): void }
+
+/** Whether a close code, or the code of a message's end, says to stay away. */
+export const isGone = (code: number): boolean => code === 4404 || code === 4403;
+
+/** Pauses before another try, ms: each time longer, until something was stable for a while. */
+export class Pauses {
+  private attempts = 0;
+  private began = Date.now();
+
+  begin(): void { this.began = Date.now(); }
+
+  next(): number {
+    if (Date.now() - this.began > STABLE_MS) this.attempts = 0;
+    const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
+    return ceiling / 2 + (ceiling / 2) * Math.random();
+  }
+}
+
+export class VideoLink implements Source {
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private attempts = 0;
-  private openedAt = 0;
   private stopped = false;
+  private readonly pauses = new Pauses();
 
-  constructor(private readonly url: string, private readonly protocol: string, private readonly listener: Listener) {
+  /** opened is called each time that the socket has opened: what is said before is not sent. */
+  constructor(private readonly url: string, private readonly protocol: string, private readonly listener: Listener & { opened?: () => void }) {
     this.connect();
   }
 
   stop(): void {
     this.stopped = true;
+    this.leave();
+  }
+
+  restart(): void {
+    this.leave();
+    this.again();
+  }
+
+  /** Does not wait for the end of a pause between two tries. */
+  hurry(): void {
+    if (!this.socket && !this.stopped) this.connect();
+  }
+
+  /** False when there is no open socket. */
+  say(message: object): boolean {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  private leave(): void {
     clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
     socket?.close(1000);
   }
 
-  /** What came cannot be played on from here: begin anew, after a pause. */
-  restart(): void {
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close(1000);
-    this.again();
-  }
-
   private connect(): void {
-    this.openedAt = Date.now();
+    clearTimeout(this.timer);
+    this.pauses.begin();
     const socket = new WebSocket(this.url, this.protocol);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    socket.onopen = () => { if (this.socket === socket) this.listener.opened?.(); };
     socket.onmessage = (e) => {
       if (this.socket !== socket) return;
-      if (typeof e.data !== "string") { this.listener.came(e.data as ArrayBuffer); return; }
+      if (typeof e.data !== "string") { this.listener.came(new Uint8Array(e.data as ArrayBuffer)); return; }
       let message: unknown;
       try { message = JSON.parse(e.data); } catch { return; }
       this.listener.told(message);
@@ -54,16 +90,12 @@ export class VideoLink {
     socket.onclose = (e) => {
       if (this.socket !== socket) return;
       this.socket = null;
-      if (e.code === 4404 || e.code === 4403) this.listener.gone("unknown");
+      if (isGone(e.code)) this.listener.gone("unknown");
       else this.again();
     };
   }
 
   private again(): void {
-    if (this.stopped) return;
-    if (Date.now() - this.openedAt > STABLE_MS) this.attempts = 0;
-    const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.connect(), ceiling / 2 + (ceiling / 2) * Math.random());
+    if (!this.stopped) this.timer = setTimeout(() => this.connect(), this.pauses.next());
   }
 }

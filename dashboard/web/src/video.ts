@@ -3,7 +3,8 @@
 // full mode it plays and is kept close to the live edge. Browsers with WebCodecs go
 // another way: decode.ts.
 import { socketURL } from "./api";
-import { VideoLink, type Gone } from "./video-link";
+import { Tiles, TILES_MP4 } from "./tiles";
+import { VideoLink, type Gone, type Listener, type Source } from "./video-link";
 
 export type Mode = "tile" | "full";
 /** Buffer behind the newest frame that is kept, s. */
@@ -18,13 +19,17 @@ export interface Hooks {
   onGone?: (why: Gone) => void;
 }
 
+let tiles: Tiles | null = null;
+/** The tiles' socket; it is opened by the first who asks. */
+export const theTiles = (): Tiles => (tiles ??= new Tiles(TILES_MP4));
+
 export class Player {
-  private link: VideoLink | null = null;
+  private link: Source | null = null;
   private media: MediaSource | null = null;
   private buffer: SourceBuffer | null = null;
   private url = "";
   private type = "";
-  private queue: ArrayBuffer[] = [];
+  private queue: Uint8Array<ArrayBuffer>[] = [];
   private stopped = false;
   private painted = false;
 
@@ -36,9 +41,8 @@ export class Player {
       return;
     }
     this.open(); // it takes the browser as long as the server's first word takes to come
-    this.link = new VideoLink(socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=${mode}`), "ioc.video.v1", {
-      told: (m) => this.told(m), came: (data) => this.fragment(data), gone: (why) => this.hooks.onGone?.(why),
-    });
+    const listener: Listener = { told: (m) => this.told(m), came: (data) => this.fragment(data), gone: (why) => this.hooks.onGone?.(why) };
+    this.link = mode === "tile" ? theTiles().watch(camera, listener) : new VideoLink(socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=full`), "ioc.video.v1", listener);
   }
 
   stop(): void {
@@ -91,7 +95,7 @@ export class Player {
     this.pump();
   }
 
-  private fragment(data: ArrayBuffer): void {
+  private fragment(data: Uint8Array<ArrayBuffer>): void {
     if (!this.media) return;
     // The first of a source is its init segment and is never dropped.
     if (this.queue.length >= QUEUE_MAX) this.queue.splice(this.buffer ? 0 : 1, QUEUE_MAX / 2);
@@ -160,10 +164,10 @@ export class Player {
   }
 }
 
-function joined(parts: ArrayBuffer[]): ArrayBuffer {
+function joined(parts: Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   if (parts.length === 1) return parts[0]!;
   const whole = new Uint8Array(parts.reduce((n, p) => n + p.byteLength, 0));
   let at = 0;
-  for (const p of parts) { whole.set(new Uint8Array(p), at); at += p.byteLength; }
-  return whole.buffer;
+  for (const p of parts) { whole.set(p, at); at += p.byteLength; }
+  return whole;
 }

@@ -1,26 +1,12 @@
 package dashboard
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/gorilla/websocket"
-
-	"vonglau/dashboard/hub"
-	"vonglau/streams/video"
-)
-
-// The subprotocols of a camera's video, which choose its form; hub/asyncapi.json
-// describes both.
-const (
-	videoMP4   = "ioc.video.v1"
-	videoUnits = "ioc.video.units.v1"
 )
 
 // ErrNoPicture says that no keyframe of a camera has come.
@@ -121,98 +107,4 @@ func sendPicture(w http.ResponseWriter, kind string, at time.Time, picture []byt
 	w.Header().Set("X-Picture-At", at.UTC().Format(time.RFC3339Nano))
 	w.Header().Set("Age", strconv.Itoa(int(time.Since(at).Seconds())))
 	_, _ = w.Write(picture)
-}
-
-var videoUpgrader = websocket.Upgrader{Subprotocols: []string{videoUnits, videoMP4}, ReadBufferSize: 512, WriteBufferSize: 16 << 10}
-
-// video sends a camera's pictures over a WebSocket until either side ends.
-func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
-	id := r.PathValue("id")
-	if !a.predicate.Camera(id) {
-		return notFound("there is no camera " + id + " within your scope")
-	}
-	mode, ok := video.ParseMode(r.URL.Query().Get("mode"))
-	if !ok {
-		return badRequest("mode is tile or full")
-	}
-	conn, err := videoUpgrader.Upgrade(w, r, nil)
-	if err != nil {
-		return nil //nolint:nilerr // the upgrader has answered
-	}
-	defer conn.Close()
-	form := video.MP4
-	if conn.Subprotocol() == videoUnits {
-		form = video.Units
-	}
-	viewer, err := s.opts.Video.SubscribeAs(id, mode, form)
-	if err != nil {
-		code := websocket.CloseTryAgainLater
-		if errors.Is(err, video.ErrUnknownCamera) {
-			code = 4404
-		}
-		sayClose(conn, code, err.Error())
-		return nil
-	}
-	defer viewer.Close()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	defer cancel()
-	done := make(chan struct{})
-	go func() { // the reader: a viewer says nothing, but its going must be noticed
-		defer close(done)
-		defer cancel()
-		conn.SetReadLimit(1 << 10)
-		for {
-			if _, _, err := conn.ReadMessage(); err != nil {
-				return
-			}
-		}
-	}()
-	if err := s.sendVideo(ctx, conn, viewer, id, r); err != nil && ctx.Err() == nil {
-		sayClose(conn, websocket.CloseTryAgainLater, err.Error())
-	}
-	conn.Close()
-	<-done
-	return nil
-}
-
-// recheck is how often a video asks whether its viewer may still look.
-const recheck = 5 * time.Second
-
-func (s *Server) sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer, id string, r *http.Request) error {
-	checked := time.Now()
-	for {
-		msg, err := viewer.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if now := time.Now(); now.Sub(checked) > recheck {
-			checked = now
-			p, ok := s.principal(r, now)
-			if !ok {
-				sayClose(conn, hub.CloseSignIn, "the session or the wall was revoked")
-				return nil
-			}
-			if predicate, err := s.predicate(p.Scope); err != nil || !predicate.Camera(id) {
-				sayClose(conn, hub.CloseNoScope, "the camera is no longer within your scope")
-				return nil
-			}
-		}
-		kind := websocket.BinaryMessage
-		if msg.Text {
-			kind = websocket.TextMessage
-		}
-		if err := conn.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			return fmt.Errorf("deadline: %w", err)
-		}
-		if err := conn.WriteMessage(kind, msg.Data); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-	}
-}
-
-func sayClose(conn *websocket.Conn, code int, reason string) {
-	if len(reason) > 120 {
-		reason = reason[:120]
-	}
-	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
 }

@@ -1,0 +1,305 @@
+package dashboard_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"vonglau/streams"
+)
+
+// pictures are a province's cameras, of which one scope sees some and not others.
+type pictures struct {
+	*province
+	mine, other string // cameras within the scope and outside it
+	who         *person
+	key         []byte // the NAL unit of each keyframe
+	pts         atomic.Int64
+}
+
+func newPictures(t *testing.T) *pictures {
+	t.Helper()
+	p := &pictures{province: newProvince(t, rand.New(rand.NewPCG(1, 1))), key: []byte{0x65, 1, 2, 3, 4, 5}}
+	for _, s := range p.catalogue.Scopes() {
+		seen := p.model(s).cameras
+		for _, c := range p.catalogue.Cameras() {
+			if seen[c.ID] {
+				p.mine = c.ID
+			} else {
+				p.other = c.ID
+			}
+		}
+		if p.mine != "" && p.other != "" {
+			p.who = p.signIn(t, s.ID)
+			break
+		}
+		p.mine, p.other = "", ""
+	}
+	if p.who == nil {
+		t.Fatal("no scope sees some cameras and not others")
+	}
+	p.video.Set([]string{p.mine, p.other})
+	for _, id := range []string{p.mine, p.other} {
+		p.video.Format(id, streams.Format{Codec: streams.H264, SPS: videoSPS, PPS: videoPPS, Width: 320, Height: 180})
+		p.keyframe(id)
+	}
+	return p
+}
+
+func (p *pictures) keyframe(camera string) {
+	p.video.Unit(camera, streams.AccessUnit{At: time.Now(), PTS: p.pts.Add(9000), Key: true, NALUs: [][]byte{p.key}, Size: len(p.key)})
+}
+
+// page is one page's socket of tiles.
+type page struct {
+	t *testing.T
+	*websocket.Conn
+}
+
+func (p *pictures) page(t *testing.T, offered ...string) page {
+	t.Helper()
+	d := websocket.Dialer{Jar: p.who.jar, Subprotocols: offered}
+	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/api/v1/tiles", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return page{t, conn}
+}
+
+func (p page) says(format string, args ...any) {
+	p.t.Helper()
+	if err := p.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// next is a message's id and kind; bytes is the kind of what is binary.
+func (p page) next() (id uint32, kind string, data []byte) {
+	p.t.Helper()
+	form, data, err := p.ReadMessage()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if form == websocket.BinaryMessage {
+		return binary.BigEndian.Uint32(data), "bytes", data[4:]
+	}
+	var word struct {
+		ID   uint32
+		Type string
+	}
+	if err := json.Unmarshal(data, &word); err != nil {
+		p.t.Fatalf("%s: %v", data, err)
+	}
+	return word.ID, word.Type, data
+}
+
+// until reads until a message of a kind comes for an id.
+func (p page) until(id uint32, kind string) []byte {
+	p.t.Helper()
+	for {
+		if i, k, data := p.next(); i == id && k == kind {
+			return data
+		}
+	}
+}
+
+// closes reads until the socket ends, and wants a close code and words of its reason.
+func (p page) closes(code int, words string) {
+	p.t.Helper()
+	for {
+		_, data, err := p.ReadMessage()
+		if err == nil {
+			p.t.Logf("before the end: %.80s", data)
+			continue
+		}
+		if !websocket.IsCloseError(err, code) || !strings.Contains(err.Error(), words) {
+			p.t.Errorf("the socket ends with %v, want %d %s", err, code, words)
+		}
+		return
+	}
+}
+
+// TestTilesMatchAsyncAPI: what comes for each camera of a page is what is described,
+// and of an own socket's kind.
+func TestTilesMatchAsyncAPI(t *testing.T) {
+	p := newPictures(t)
+	schemas := videoSchemas(t, "init", "state", "end")
+	for offered, units := range map[string]bool{"": false, "ioc.tiles.v1": false, "ioc.tiles.units.v1": true} {
+		var names []string
+		if offered != "" {
+			names = append(names, offered)
+		}
+		socket := p.page(t, names...)
+		if socket.Subprotocol() != offered {
+			t.Errorf("the subprotocol is %q, want %q", socket.Subprotocol(), offered)
+		}
+		socket.says(`{"type":"watch","id":7,"camera":%q}`, p.mine)
+		socket.says(`{"type":"watch","id":9,"camera":"nobody"}`)
+		seen := map[string]int{}
+		for seen["7 init"]*seen["7 state"]*seen["7 bytes"]*seen["9 end"] == 0 || !units && seen["7 bytes"] < 2 {
+			id, kind, data := socket.next()
+			seen[fmt.Sprint(id, " ", kind)]++
+			switch {
+			case kind == "bytes" && units:
+				wantUnit(t, data, p.key)
+			case kind == "bytes":
+				if box := string(data[4:8]); box != "ftyp" && box != "moof" {
+					t.Errorf("a box %q", box)
+				}
+			case schemas[kind] == nil:
+				t.Fatalf("%s is not described", data)
+			default:
+				value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := schemas[kind].Validate(value); err != nil {
+					t.Errorf("%s\n%v", data, err)
+				}
+			}
+		}
+		p.keyframe(p.mine)
+		socket.until(7, "bytes")
+		socket.Close()
+	}
+	eventually(t, "viewers that have left", func() bool { return p.video.Viewers() == 0 })
+}
+
+// TestTilesKeepToTheScope: a camera outside the scope is like one that does not
+// exist, and what a person may no longer see ends.
+func TestTilesKeepToTheScope(t *testing.T) {
+	p := newPictures(t)
+	socket := p.page(t, "ioc.tiles.units.v1")
+	socket.says(`{"type":"watch","id":1,"camera":%q}`, p.other)
+	hidden := socket.until(1, "end")
+	socket.says(`{"type":"watch","id":2,"camera":"nobody"}`)
+	if unknown := socket.until(2, "end"); !bytes.Equal(bytes.Replace(unknown, []byte(`"id":2`), []byte(`"id":1`), 1), hidden) {
+		t.Errorf("a camera outside the scope is told by %s, one that does not exist by %s", hidden, unknown)
+	}
+	socket.says(`{"type":"watch","id":3,"camera":%q}`, p.mine)
+	socket.until(3, "bytes")
+	socket.says(`{"type":"unwatch","id":3}`)
+	eventually(t, "the viewer's leaving", func() bool { return p.video.Viewers() == 0 })
+	socket.says(`{"type":"watch","id":4,"camera":%q}`, p.mine)
+	socket.until(4, "bytes")
+	p.video.Set([]string{p.other})
+	if end := socket.until(4, "end"); !bytes.Contains(end, []byte("4404")) {
+		t.Errorf("a camera that was taken away ends with %s", end)
+	}
+
+	p.video.Set([]string{p.mine})
+	p.video.Format(p.mine, streams.Format{Codec: streams.H264, SPS: videoSPS, PPS: videoPPS, Width: 320, Height: 180})
+	socket.says(`{"type":"watch","id":5,"camera":%q}`, p.mine)
+	socket.until(5, "init")
+	if status, _ := p.who.call(http.MethodDelete, "/api/v1/session", nil); status >= 300 {
+		t.Fatalf("signing out: %d", status)
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() { // pictures go on, so that the next look at who is there comes
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				p.keyframe(p.mine)
+			case <-stop:
+				tick.Stop()
+				return
+			}
+		}
+	}()
+	socket.closes(4401, "revoked")
+}
+
+// TestTilesRefuse holds each bad message to its close code and reason, and sees that
+// a page beside it notices nothing.
+func TestTilesRefuse(t *testing.T) {
+	p := newPictures(t)
+	good := p.page(t, "ioc.tiles.units.v1")
+	good.says(`{"type":"watch","id":1,"camera":%q}`, p.mine)
+	good.until(1, "bytes")
+	for name, bad := range map[string]struct {
+		say   string
+		code  int
+		words string
+	}{
+		"no JSON":           {"watch", 4400, "not a message"},
+		"a list":            {`[1]`, 4400, "not a message"},
+		"a negative id":     {`{"type":"watch","id":-1,"camera":"x"}`, 4400, "not a message"},
+		"an unknown type":   {`{"type":"play","id":1}`, 4400, "watch"},
+		"no id":             {`{"type":"watch","camera":"x"}`, 4400, "rise"},
+		"more than a KiB":   {`{"type":"watch","camera":"` + strings.Repeat("x", 2000) + `"}`, websocket.CloseMessageTooBig, ""},
+		"an id used before": {`{"type":"watch","id":3,"camera":"x"}|{"type":"watch","id":3,"camera":"y"}`, 4400, "3 comes behind 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket := p.page(t, "ioc.tiles.units.v1")
+			for _, m := range strings.Split(bad.say, "|") {
+				socket.says("%s", m)
+			}
+			socket.closes(bad.code, bad.words)
+		})
+	}
+	t.Run("too many", func(t *testing.T) {
+		socket := p.page(t, "ioc.tiles.units.v1")
+		go func() {
+			for i := range 2000 { // each beyond a camera's viewers is refused by itself
+				if socket.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"watch","id":%d,"camera":%q}`, i+1, p.mine)) != nil {
+					return
+				}
+			}
+		}()
+		if end := socket.until(2000, "end"); !bytes.Contains(end, []byte("1013")) {
+			t.Errorf("the last of too many ends with %s", end)
+		}
+	})
+	t.Run("never reads", func(t *testing.T) {
+		socket := p.page(t, "ioc.tiles.units.v1")
+		before, most := runtime.NumGoroutine(), 0
+		for i := range 1_000_000 {
+			if socket.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"watch","id":%d,"camera":%q}`, i+1, p.mine)) != nil ||
+				socket.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"unwatch","id":%d}`, i+1)) != nil {
+				break // it was sent away
+			}
+			most = max(most, runtime.NumGoroutine())
+		}
+		if most > before+600 {
+			t.Errorf("%d goroutines more for one page that does not read", most-before)
+		}
+		eventually(t, "its viewers' end", func() bool { return p.video.Viewers() == 1 })
+	})
+	p.keyframe(p.mine)
+	good.until(1, "bytes")
+}
+
+// TestTilesEndWithTheHub: a page without a single camera is told as well.
+func TestTilesEndWithTheHub(t *testing.T) {
+	p := newPictures(t)
+	idle, busy := p.page(t, "ioc.tiles.units.v1"), p.page(t)
+	busy.says(`{"type":"watch","id":1,"camera":%q}`, p.mine)
+	busy.until(1, "bytes")
+	p.video.Close()
+	idle.closes(websocket.CloseTryAgainLater, "")
+	busy.closes(websocket.CloseTryAgainLater, "")
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not there within 20 s: " + what)
+		}
+	}
+}
