@@ -14,30 +14,33 @@ await context.request.post(base + "/api/v1/session", { data: { user, password },
 const measures = (kind) => performance.getEntriesByType("measure").filter((m) => m.name.startsWith("picture " + kind)).map((m) => ({ name: m.name, ms: m.duration }));
 const wait = (page, kind, n) => page.waitForFunction(([k, least]) => performance.getEntriesByType("measure").filter((m) => m.name.startsWith("picture " + k)).length >= least, [kind, n], { timeout: 20_000 });
 
-/** Sockets, decoders and canvases by hand; resolves with the times to each first frame. */
-const bare = async (cameras) => {
-  const base = location.origin.replace("http", "ws") + "/api/v1/cameras/";
-  return Promise.all(cameras.map((camera) => new Promise((resolve, reject) => {
-    const asked = performance.now(), canvas = document.body.appendChild(document.createElement("canvas")), paper = canvas.getContext("2d");
-    const socket = new WebSocket(base + camera + "/video?mode=tile", "ioc.video.units.v1");
-    socket.binaryType = "arraybuffer";
+/** The tiles' socket, decoders and canvases by hand; resolves with the times to each first frame. */
+const bare = (cameras) => new Promise((resolve, reject) => {
+  const asked = performance.now(), took = [];
+  const socket = new WebSocket(location.origin.replace("http", "ws") + "/api/v1/tiles", "ioc.tiles.units.v1");
+  const decoders = cameras.map(() => {
+    const canvas = document.body.appendChild(document.createElement("canvas")), paper = canvas.getContext("2d");
     let painted = false;
-    const decoder = new VideoDecoder({ error: reject, output: (frame) => {
-      if (!painted) { paper.drawImage(frame, 0, 0); painted = true; socket.close(); resolve(performance.now() - asked); }
+    return new VideoDecoder({ error: reject, output: (frame) => {
+      if (!painted) { paper.drawImage(frame, 0, 0); painted = true; took.push(performance.now() - asked); }
       frame.close();
+      if (took.length === cameras.length) { socket.close(); resolve(took); }
     } });
-    socket.onerror = reject;
-    socket.onmessage = ({ data }) => {
-      if (typeof data === "string") {
-        const m = JSON.parse(data);
-        if (m.type === "init") decoder.configure({ codec: m.codec, description: Uint8Array.from(atob(m.description), (c) => c.charCodeAt(0)), optimizeForLatency: true });
-      } else if (!painted) {
-        decoder.decode(new EncodedVideoChunk({ type: "key", timestamp: 0, data: new Uint8Array(data, 20, new DataView(data).getUint32(0)) }));
-        decoder.flush().catch(() => {});
-      }
-    };
-  })));
-};
+  });
+  socket.binaryType = "arraybuffer";
+  socket.onerror = reject;
+  socket.onopen = () => cameras.forEach((camera, i) => socket.send(JSON.stringify({ type: "watch", id: i + 1, camera })));
+  socket.onmessage = ({ data }) => {
+    if (typeof data === "string") {
+      const m = JSON.parse(data);
+      if (m.type === "init") decoders[m.id - 1].configure({ codec: m.codec, description: Uint8Array.from(atob(m.description), (c) => c.charCodeAt(0)), optimizeForLatency: true });
+      return;
+    }
+    const view = new DataView(data), decoder = decoders[view.getUint32(0) - 1];
+    decoder.decode(new EncodedVideoChunk({ type: "key", timestamp: 0, data: new Uint8Array(data, 24, view.getUint32(4)) }));
+    decoder.flush().catch(() => {});
+  };
+});
 
 for (const path of ["units", "mse"]) {
   const result = { path, tile: [], focus: [], bare: [] };
