@@ -58,7 +58,7 @@ func newPictures(t *testing.T) *pictures {
 }
 
 func (p *pictures) keyframe(camera string) {
-	p.video.Unit(camera, streams.AccessUnit{At: time.Now(), PTS: p.pts.Add(9000), Key: true, NALUs: [][]byte{p.key}, Size: len(p.key)})
+	p.video.Unit(camera, streams.AccessUnit{At: time.Now(), PTS: p.pts.Add(9000), Key: true, NALUs: streams.InOnePiece(p.key), Size: len(p.key)})
 }
 
 // page is one page's socket of tiles.

@@ -71,7 +71,7 @@ func TestVideoMatchesAsyncAPI(t *testing.T) {
 	p.video.Set([]string{mine})
 	sps, pps, picture := videoSPS, videoPPS, []byte{0x65, 1, 2, 3, 4, 5}
 	p.video.Format(mine, streams.Format{Codec: streams.H264, SPS: sps, PPS: pps, Width: 320, Height: 180})
-	p.video.Unit(mine, streams.AccessUnit{At: time.Now(), PTS: 9000, Key: true, NALUs: [][]byte{picture}, Size: len(picture)})
+	p.video.Unit(mine, streams.AccessUnit{At: time.Now(), PTS: 9000, Key: true, NALUs: streams.InOnePiece(picture), Size: len(picture)})
 
 	type form struct {
 		offered []string

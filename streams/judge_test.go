@@ -1,8 +1,10 @@
 package streams
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -63,7 +65,7 @@ func (s *scene) unit() AccessUnit {
 		binary.BigEndian.PutUint64(nalu[30:], s.noise.Uint64())
 	}
 	s.last = AccessUnit{
-		At: s.now, PTS: s.pts, NALUs: [][]byte{{0x06, byte(s.count)}, nalu}, Key: key, Size: size + 2,
+		At: s.now, PTS: s.pts, NALUs: InOnePiece([]byte{0x06, byte(s.count)}, nalu), Key: key, Size: size + 2,
 		Packets: 1 + size/1400, Lost: s.loss,
 	}
 	return s.last
@@ -342,14 +344,27 @@ func TestPlannedOff(t *testing.T) {
 }
 
 func FuzzFingerprints(f *testing.F) {
-	f.Add("h264", []byte{0x65, 1, 2, 3}, []byte{0x41})
-	f.Add("h265", []byte{0x26, 1}, []byte{})
-	f.Add("mjpeg", []byte{0xff, 0xd8}, []byte{1})
-	f.Fuzz(func(t *testing.T, codec string, a, b []byte) {
-		e1, p1 := fingerprints(Codec(codec), [][]byte{a, b}, true)
-		e2, p2 := fingerprints(Codec(codec), [][]byte{a, b}, true)
-		if e1 != e2 || p1 != p2 || (e1 == 0) != (p1 == 0) {
-			t.Errorf("%x %x, then %x %x", e1, p1, e2, p2)
+	f.Add("h264", []byte{0x65, 1, 2, 3}, []byte{0x41}, uint16(2))
+	f.Add("h264", bytes.Repeat([]byte{0x41, 7}, 400), []byte{0x41}, uint16(90))
+	f.Add("h264", bytes.Repeat([]byte{0x41, 7}, 400), []byte{0x41, 9}, uint16(1))
+	f.Add("h265", []byte{0x26, 1}, []byte{}, uint16(3))
+	f.Add("mjpeg", []byte{0xff, 0xd8}, []byte{1}, uint16(1))
+	f.Fuzz(func(t *testing.T, codec string, a, b []byte, piece uint16) {
+		var whole, cut []NALU
+		for _, n := range [][]byte{a, b} {
+			if len(n) > 0 {
+				whole, cut = append(whole, NALU{n}), append(cut, slices.Collect(slices.Chunk(n, max(1, int(piece)))))
+			}
+		}
+		for _, key := range []bool{true, false} {
+			e1, p1 := fingerprints(Codec(codec), whole, key)
+			e2, p2 := fingerprints(Codec(codec), cut, key)
+			if e1 != e2 || p1 != p2 || key && (e1 == 0) != (p1 == 0) {
+				t.Errorf("key %v: %x %x, in pieces of %d %x %x", key, e1, p1, piece, e2, p2)
+			}
+		}
+		if s := sliceBytes(Codec(codec), whole); s != sliceBytes(Codec(codec), cut) {
+			t.Errorf("%d bytes, in pieces %d", s, sliceBytes(Codec(codec), cut))
 		}
 	})
 }
@@ -365,7 +380,7 @@ func BenchmarkJudge(b *testing.B) {
 		for i := range 25 {
 			now = now.Add(40 * time.Millisecond)
 			nalu[20]++
-			j.Unit(AccessUnit{At: now, PTS: now.UnixNano() / 11111, NALUs: [][]byte{nalu}, Key: i == 0, Size: len(nalu), Packets: 8})
+			j.Unit(AccessUnit{At: now, PTS: now.UnixNano() / 11111, NALUs: InOnePiece(nalu), Key: i == 0, Size: len(nalu), Packets: 8})
 			if i%6 == 0 {
 				j.Verdict(now)
 			}
@@ -389,7 +404,7 @@ func TestActivityFollowsTheChangeBetweenKeyframes(t *testing.T) {
 			at = at.Add(100 * time.Millisecond)
 			j.Unit(AccessUnit{
 				At: at, PTS: int64(frame) * 9000, Key: kind == 0x65, Size: size + 500, Packets: 2,
-				NALUs: [][]byte{append([]byte{6}, make([]byte, 499)...), nalu}, // a camera that talks with every picture
+				NALUs: InOnePiece(append([]byte{6}, make([]byte, 499)...), nalu), // a camera that talks with every picture
 			})
 			frame++
 			j.Verdict(at)

@@ -91,7 +91,7 @@ func stream(ctx context.Context, sink Sink, long time.Duration) error {
 			nalu[0] = 0x65
 		}
 		sink.OnUnit(AccessUnit{
-			At: time.Now(), PTS: int64(i) * 9000, NALUs: [][]byte{nalu}, Key: i%10 == 0, Size: len(nalu), Packets: 3,
+			At: time.Now(), PTS: int64(i) * 9000, NALUs: InOnePiece(nalu), Key: i%10 == 0, Size: len(nalu), Packets: 3,
 		})
 		select {
 		case <-ctx.Done():

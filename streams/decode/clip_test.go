@@ -99,9 +99,9 @@ func what(codec streams.Codec, nalu []byte) string {
 
 // unit is keyframe i of the clip, as it comes at at.
 func (c *clip) unit(i int, at time.Time) streams.AccessUnit {
-	u := streams.AccessUnit{At: at, NALUs: c.keys[i%len(c.keys)], Key: true}
+	u := streams.AccessUnit{At: at, NALUs: streams.InOnePiece(c.keys[i%len(c.keys)]...), Key: true}
 	for _, n := range u.NALUs {
-		u.Size += len(n)
+		u.Size += n.Size()
 	}
 	return u
 }

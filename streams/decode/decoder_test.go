@@ -84,7 +84,7 @@ func TestMJPEGNeedsNoHelper(t *testing.T) {
 	d.Set([]string{"c"})
 	d.Format("c", streams.Format{Codec: streams.MJPEG})
 	image := []byte{0xff, 0xd8, 0xff, 0xd9}
-	d.Unit("c", streams.AccessUnit{At: time.Now(), NALUs: [][]byte{image}, Key: true, Size: 4})
+	d.Unit("c", streams.AccessUnit{At: time.Now(), NALUs: streams.InOnePiece(image), Key: true, Size: 4})
 	if got, _, err := d.JPEG(t.Context(), "c"); err != nil || !bytes.Equal(got, image) {
 		t.Errorf("%x, %v", got, err)
 	}
@@ -100,7 +100,7 @@ func TestAHangingHelperIsKilled(t *testing.T) {
 	d.Set([]string{"c"})
 	d.Format("c", streams.Format{Codec: streams.H264, SPS: []byte{0x67}, PPS: []byte{0x68}})
 	for run := 1; run <= 2; run++ {
-		d.Unit("c", streams.AccessUnit{At: time.Now(), NALUs: [][]byte{make([]byte, 1<<20)}, Key: true, Size: 1 << 20})
+		d.Unit("c", streams.AccessUnit{At: time.Now(), NALUs: streams.InOnePiece(make([]byte, 1<<20)), Key: true, Size: 1 << 20})
 		began := time.Now()
 		if _, _, err := d.JPEG(t.Context(), "c"); !errors.Is(err, errKilled) {
 			t.Fatalf("ended with %v", err)
@@ -151,7 +151,7 @@ func TestAHelperIsBounded(t *testing.T) {
 			d := New(Options{Program: fake(t, c.script), Memory: 256 << 20})
 			d.Set([]string{"c"})
 			d.Format("c", streams.Format{Codec: streams.H264, SPS: []byte{0x67}, PPS: []byte{0x68}})
-			d.Unit("c", streams.AccessUnit{At: time.Now(), NALUs: [][]byte{{0x65, 1}}, Key: true, Size: 2})
+			d.Unit("c", streams.AccessUnit{At: time.Now(), NALUs: streams.InOnePiece([]byte{0x65, 1}), Key: true, Size: 2})
 			_, _, err := d.JPEG(t.Context(), "c")
 			if name == "memory" && err != nil && strings.Contains(err.Error(), "Traceback") {
 				return // its first line, before the name of the error
@@ -179,7 +179,7 @@ func TestWhoWaitsIsBounded(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, id := range ids {
 		d.Format(id, streams.Format{Codec: streams.H264})
-		d.Unit(id, streams.AccessUnit{At: time.Now(), NALUs: [][]byte{{0x65}}, Key: true, Size: 1})
+		d.Unit(id, streams.AccessUnit{At: time.Now(), NALUs: streams.InOnePiece([]byte{0x65}), Key: true, Size: 1})
 		wg.Go(func() { _, _, err := d.JPEG(ctx, id); errs <- err })
 	}
 	for range len(ids) - waitingAtMost {
@@ -255,7 +255,7 @@ func BenchmarkUnit(b *testing.B) {
 			d := New(Options{})
 			d.Set([]string{"c"})
 			d.Format("c", streams.Format{Codec: streams.H264})
-			u := streams.AccessUnit{At: time.Now(), NALUs: [][]byte{make([]byte, 60<<10)}, Key: key, Size: 60 << 10}
+			u := streams.AccessUnit{At: time.Now(), NALUs: streams.InOnePiece(make([]byte, 60<<10)), Key: key, Size: 60 << 10}
 			b.ReportAllocs()
 			for b.Loop() {
 				d.Unit("c", u)

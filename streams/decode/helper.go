@@ -142,9 +142,9 @@ func (b *bounded) line() string {
 }
 
 // annexB is a keyframe as ffmpeg's demuxers read it.
-func annexB(dst []byte, f streams.Format, nalus [][]byte) []byte {
+func annexB(dst []byte, f streams.Format, nalus []streams.NALU) []byte {
 	if f.Codec == streams.MJPEG {
-		return append(dst, nalus[0]...)
+		return nalus[0].AppendTo(dst)
 	}
 	for _, set := range [][]byte{f.VPS, f.SPS, f.PPS} {
 		if len(set) > 0 {
@@ -152,7 +152,7 @@ func annexB(dst []byte, f streams.Format, nalus [][]byte) []byte {
 		}
 	}
 	for _, n := range nalus {
-		dst = append(append(dst, 0, 0, 0, 1), n...)
+		dst = n.AppendTo(append(dst, 0, 0, 0, 1))
 	}
 	return dst
 }

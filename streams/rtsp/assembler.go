@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"vonglau/streams"
 )
 
 // unitsAtMost bounds the NAL units of one access unit.
@@ -17,9 +19,11 @@ var (
 )
 
 // assembler makes access units from the RTP packets of an H.264 (RFC 6184) or
-// H.265 (RFC 7798) track. It gathers a unit in a tray that is borrowed from a pool
-// only while the unit is on its way, and lends it to done from there: neither
-// packets nor units cost an allocation, and hundreds of cameras share a few trays.
+// H.265 (RFC 7798) track. The bytes stay where the packets lie; a unit is a list of
+// pieces of them, in a tray that is borrowed from a pool only while the unit is on
+// its way, and is lent to done from there. Only what is not whole when the packets
+// go away is copied, by keep. So neither packets nor most units cost a copy or an
+// allocation, and hundreds of cameras share a few trays.
 //
 // A unit ends with the marker or, for cameras that set none, where the time
 // changes.
@@ -27,22 +31,25 @@ type assembler struct {
 	h265  bool
 	limit int // bytes of a unit
 	// done is lent a unit. damaged says that parts of it are missing.
-	done func(nalus [][]byte, stamp uint32, damaged bool)
+	done func(nalus []streams.NALU, stamp uint32, damaged bool)
 
 	tray    *tray // nil: no unit is on its way
 	stamp   uint32
+	size    int    // bytes of the tray's pieces
 	next    uint16 // the sequence number that continues an open fragment
 	open    bool
-	start   int // of the open fragment in the tray
+	start   int // of the NAL unit at hand in the tray's pieces
 	damaged bool
 	annexB  bool // the camera wraps its NAL units in start codes
 }
 
 // tray is where a unit is gathered.
 type tray struct {
-	bytes []byte
-	ends  []int // of the NAL units in bytes
-	nalus [][]byte
+	pieces [][]byte
+	ends   []int  // of the NAL units in pieces
+	kept   int    // how many pieces lie in bytes
+	bytes  []byte // copies of pieces that would have gone away
+	nalus  []streams.NALU
 }
 
 var trays = sync.Pool{New: func() any { return new(tray) }}
@@ -134,22 +141,25 @@ func (a *assembler) aggregate(b []byte) error {
 func (a *assembler) fragment(p packet, header int) error {
 	b := p.payload
 	first, last, kind := b[header]&0x80 != 0, b[header]&0x40 != 0, b[header]&0x3f
+	content := b[header+1:]
 	if first {
 		a.abandon()
-		a.borrow()
-		a.start, a.open = len(a.tray.bytes), true
+		a.begin()
+		a.open = true
+		// The header of the NAL unit is put together where the fragment's was.
 		if a.h265 {
-			a.tray.bytes = append(a.tray.bytes, b[0]&0x81|kind<<1, b[1])
+			b[1], b[2] = b[0]&0x81|kind<<1, b[1]
 		} else {
-			a.tray.bytes = append(a.tray.bytes, b[0]&0xe0|kind&0x1f)
+			b[1] = b[0]&0xe0 | kind&0x1f
 		}
+		content = b[1:]
 	} else if !a.open || p.sequence != a.next {
 		a.abandon()
 		a.damaged = true
 		return fmt.Errorf("%w: fragment without its start", errPacket)
 	}
 	a.next = p.sequence + 1
-	if err := a.add(b[header+1:]); err != nil {
+	if err := a.add(content); err != nil {
 		return err
 	}
 	if last { // also together with first: some cameras do that
@@ -162,30 +172,55 @@ func (a *assembler) fragment(p packet, header int) error {
 // abandon gives up a fragment whose end is missing.
 func (a *assembler) abandon() {
 	if a.open {
-		a.tray.bytes = a.tray.bytes[:a.start]
+		a.cut()
 		a.open, a.damaged = false, true
 	}
 }
 
-func (a *assembler) borrow() {
+// cut takes the NAL unit at hand back out of the tray.
+func (a *assembler) cut() {
+	t := a.tray
+	a.size -= streams.NALU(t.pieces[a.start:]).Size()
+	t.pieces = t.pieces[:a.start]
+	t.kept = min(t.kept, a.start)
+}
+
+// begin begins a NAL unit.
+func (a *assembler) begin() {
 	if a.tray == nil {
 		a.tray = trays.Get().(*tray)
-		a.tray.bytes, a.tray.ends = a.tray.bytes[:0], a.tray.ends[:0]
 	}
+	a.start = len(a.tray.pieces)
 }
 
 func (a *assembler) add(b []byte) error {
-	if len(a.tray.bytes)+len(b) > a.limit {
+	if a.size += len(b); a.size > a.limit {
 		return errOversize
 	}
-	a.tray.bytes = append(a.tray.bytes, b...)
+	if len(b) > 0 {
+		a.tray.pieces = append(a.tray.pieces, b)
+	}
 	return nil
+}
+
+// keep copies what is lent and has not become a whole unit yet: its packets are
+// about to go away.
+func (a *assembler) keep() {
+	t := a.tray
+	if t == nil {
+		return
+	}
+	for i, p := range t.pieces[t.kept:] {
+		at := len(t.bytes)
+		t.bytes = append(t.bytes, p...)
+		t.pieces[t.kept+i] = t.bytes[at:len(t.bytes):len(t.bytes)]
+	}
+	t.kept = len(t.pieces)
 }
 
 // whole takes a NAL unit that came in one piece.
 func (a *assembler) whole(b []byte) error {
-	a.borrow()
-	a.start = len(a.tray.bytes)
+	a.begin()
 	if err := a.add(b); err != nil {
 		return err
 	}
@@ -194,26 +229,30 @@ func (a *assembler) whole(b []byte) error {
 
 var startCode = []byte{0, 0, 0, 1}
 
-// close ends the NAL unit that begins at start.
+// close ends the NAL unit at hand.
 func (a *assembler) close() error {
-	nalu := a.tray.bytes[a.start:]
+	nalu := streams.NALU(a.tray.pieces[a.start:])
 	if len(nalu) == 0 {
 		return nil
 	}
-	if !a.annexB && (bytes.HasPrefix(nalu, startCode) || !a.slice(nalu[0]) && bytes.Contains(nalu, startCode)) {
-		a.annexB = true // no NAL unit may hold a start code
-	}
-	if a.annexB {
-		return a.unwrap(nalu)
+	if a.annexB || a.wrapped(nalu) {
+		a.annexB = true
+		return a.unwrap(nalu.Bytes())
 	}
 	return a.end()
+}
+
+// wrapped reports whether a camera wraps its NAL units in start codes: none may hold
+// one. In slices only the beginning is looked at.
+func (a *assembler) wrapped(nalu streams.NALU) bool {
+	return bytes.HasPrefix(nalu[0], startCode) || !a.slice(nalu[0][0]) && bytes.Contains(nalu.Bytes(), startCode)
 }
 
 func (a *assembler) end() error {
 	if len(a.tray.ends) >= unitsAtMost {
 		return errOversize
 	}
-	a.tray.ends = append(a.tray.ends, len(a.tray.bytes))
+	a.tray.ends = append(a.tray.ends, len(a.tray.pieces))
 	return nil
 }
 
@@ -224,15 +263,17 @@ func (a *assembler) slice(first byte) bool {
 	return first&0x1f >= 1 && first&0x1f <= 5
 }
 
-// unwrap splits at start codes of three or four bytes, in place.
+// unwrap puts what stands between start codes of three or four bytes in the place of
+// the NAL unit at hand.
 func (a *assembler) unwrap(nalu []byte) error {
-	a.tray.bytes = a.tray.bytes[:a.start]
+	a.cut()
 	for part := range bytes.SplitSeq(nalu, startCode[1:]) {
-		part = bytes.TrimRight(part, "\x00")
-		if len(part) == 0 {
+		if part = bytes.TrimRight(part, "\x00"); len(part) == 0 {
 			continue
 		}
-		a.tray.bytes = append(a.tray.bytes, part...) // never beyond where part was
+		if err := a.add(part); err != nil {
+			return err
+		}
 		if err := a.end(); err != nil {
 			return err
 		}
@@ -244,10 +285,9 @@ func (a *assembler) unwrap(nalu []byte) error {
 func (a *assembler) finish() {
 	a.abandon()
 	if t := a.tray; t != nil && len(t.ends) > 0 {
-		t.nalus = t.nalus[:0]
 		start := 0
 		for _, end := range t.ends {
-			t.nalus = append(t.nalus, t.bytes[start:end:end])
+			t.nalus = append(t.nalus, t.pieces[start:end:end])
 			start = end
 		}
 		a.done(t.nalus, a.stamp, a.damaged)
@@ -258,8 +298,10 @@ func (a *assembler) finish() {
 // drop forgets the unit and gives its tray back, unless it has grown so far
 // that a pool of such would cost more than it saves.
 func (a *assembler) drop() {
-	if a.tray != nil && cap(a.tray.bytes) <= 1<<20 {
-		trays.Put(a.tray)
+	if t := a.tray; t != nil && cap(t.bytes) <= 1<<20 {
+		clear(t.pieces) // no packet is held
+		*t = tray{pieces: t.pieces[:0], ends: t.ends[:0], bytes: t.bytes[:0], nalus: t.nalus[:0]}
+		trays.Put(t)
 	}
-	a.tray, a.open, a.damaged = nil, false, false
+	a.tray, a.size, a.open, a.damaged = nil, 0, false, false
 }

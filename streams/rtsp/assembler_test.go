@@ -3,26 +3,53 @@ package rtsp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtp"
+
+	"vonglau/streams"
 )
 
-// assembled are the units that packets make.
+// assembled are the units that packets make, which must not depend on how many
+// packets one read of the network brings.
 func assembled(h265 bool, limit int, packets ...packet) (units [][][]byte, damaged []bool, errs []error) {
-	a := assembler{h265: h265, limit: limit, done: func(nalus [][]byte, _ uint32, d bool) {
+	units, damaged, errs = assembledBy(1, h265, limit, packets...)
+	for _, together := range []int{2, 3, len(packets) + 1} {
+		u, d, e := assembledBy(together, h265, limit, packets...)
+		if !slices.EqualFunc(u, units, same) || !slices.Equal(d, damaged) || fmt.Sprint(e) != fmt.Sprint(errs) {
+			panic(fmt.Sprintf("%d packets at a time: %x %v %v, one at a time: %x %v %v", together, u, d, e, units, damaged, errs))
+		}
+	}
+	return units, damaged, errs
+}
+
+// assembledBy is assembled for reads that bring so many packets: their bytes are
+// written over behind them.
+func assembledBy(together int, h265 bool, limit int, packets ...packet) (units [][][]byte, damaged []bool, errs []error) {
+	a := assembler{h265: h265, limit: limit, done: func(nalus []streams.NALU, _ uint32, d bool) {
 		var unit [][]byte
 		for _, n := range nalus {
-			unit = append(unit, bytes.Clone(n)) // it is only lent
+			unit = append(unit, n.AppendTo(nil)) // it is only lent
 		}
 		units, damaged = append(units, unit), append(damaged, d)
 	}}
+	var read [][]byte
 	for i, p := range packets {
 		lost := i > 0 && p.sequence != packets[i-1].sequence+1
+		p.payload = bytes.Clone(p.payload)
+		read = append(read, p.payload)
 		errs = append(errs, a.push(p, lost))
+		if len(read) == together {
+			a.keep()
+			for _, b := range read {
+				copy(b, bytes.Repeat([]byte{0xee}, len(b)))
+			}
+			read = nil
+		}
 	}
 	a.finish()
 	return units, damaged, errs

@@ -84,10 +84,10 @@ func TestCodecChangesOnReconnect(t *testing.T) {
 func TestForeignVideoIsBounded(t *testing.T) {
 	var units, keys int
 	limit := 1 << 20
-	a := assembler{limit: limit, done: func(nalus [][]byte, _ uint32, _ bool) {
+	a := assembler{limit: limit, done: func(nalus []streams.NALU, _ uint32, _ bool) {
 		units++
 		for _, n := range nalus {
-			if n[0]&0x1f == 5 {
+			if n[0][0]&0x1f == 5 {
 				keys++
 			}
 		}
@@ -137,7 +137,7 @@ func TestForeignParameterSets(t *testing.T) {
 		"an odd byte":               {false, []byte{0x60, 1, 0, 1, 0x42}, false},
 		"cut":                       {false, h265[1][:3], false},
 	} {
-		a := assembler{h265: c.track265, limit: 1 << 20, done: func([][]byte, uint32, bool) {}}
+		a := assembler{h265: c.track265, limit: 1 << 20, done: func([]streams.NALU, uint32, bool) {}}
 		if err := a.push(packet{payload: c.payload}, false); (err == errForeign) != c.want { //nolint:errorlint // as push returns it
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -61,10 +62,15 @@ func FuzzReceiver(f *testing.F) {
 				OnUnit: func(u streams.AccessUnit) {
 					size := 0
 					for _, n := range u.NALUs {
+						for _, piece := range n {
+							if len(piece) == 0 {
+								t.Error("an empty piece")
+							}
+						}
 						if len(n) == 0 {
 							t.Error("an empty NAL unit")
 						}
-						size += len(n)
+						size += n.Size()
 					}
 					if formats == 0 || u.Lost < 0 || u.Packets < 1 || u.Size != size {
 						t.Errorf("unit %+v after %d formats", u, formats)
@@ -79,10 +85,14 @@ func FuzzReceiver(f *testing.F) {
 			n := min(int(input[0]), len(input)-3)
 			sequence += uint16(int8(input[2]))
 			stamp += uint32(input[1]&0x7e) * 900
+			payload := bytes.Clone(input[3 : 3+n])
 			r.packet(packet{
-				kind: track.PayloadType(), marker: input[1]&1 != 0, sequence: sequence, stamp: stamp,
-				payload: input[3 : 3+n],
+				kind: track.PayloadType(), marker: input[1]&1 != 0, sequence: sequence, stamp: stamp, payload: payload,
 			}, time.Unix(0, int64(binary.BigEndian.Uint16([]byte{input[0], input[1]}))))
+			if n%2 == 0 {
+				r.assemble.keep()
+				clear(payload)
+			}
 			input = input[3+n:]
 		}
 	})

@@ -16,7 +16,7 @@ import (
 type interleaved struct {
 	video   byte                               // channel
 	mute    bool                               // frames of other channels are dropped: the library takes none before PLAY
-	onVideo func(packet []byte, now time.Time) // the packet is lent
+	onVideo func(packet []byte, now time.Time) // the packet is lent, and may be written to
 
 	inBody int // bytes of the present message's body still to come
 	inHead bool

@@ -6,7 +6,8 @@ import (
 	"github.com/pion/rtp"
 )
 
-// packet is an RTP packet. Its payload is lent: whoever keeps it copies it.
+// packet is an RTP packet. Its payload is lent: whoever keeps it copies it. The
+// assembler writes the header of a NAL unit into it.
 type packet struct {
 	kind     uint8 // payload type
 	marker   bool

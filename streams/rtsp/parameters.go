@@ -50,17 +50,17 @@ func (p *parameters) known() bool {
 // inspect reads one access unit: whether it can be decoded on its own, and
 // whether the format must be announced before it. Of several parameter sets of a
 // kind the first counts; the others stay in the band for the decoder.
-func (p *parameters) inspect(nalus [][]byte) (key, announce bool) {
+func (p *parameters) inspect(nalus []streams.NALU) (key, announce bool) {
 	var vps, sps, pps []byte
-	first := func(to *[]byte, nalu []byte) {
-		if *to == nil {
-			*to = nalu
+	first := func(to *[]byte, nalu streams.NALU) {
+		if *to == nil && nalu.Size() <= setAtMost {
+			*to = nalu.Bytes()
 		}
 	}
 	switch p.current.Codec {
 	case streams.H264:
 		for _, n := range nalus {
-			switch h264.NALUType(n[0] & 0x1f) {
+			switch h264.NALUType(n[0][0] & 0x1f) {
 			case h264.NALUTypeIDR:
 				key = true
 			case h264.NALUTypeSPS:
@@ -71,7 +71,7 @@ func (p *parameters) inspect(nalus [][]byte) (key, announce bool) {
 		}
 	case streams.H265:
 		for _, n := range nalus {
-			switch kind := h265.NALUType((n[0] >> 1) & 0x3f); {
+			switch kind := h265.NALUType((n[0][0] >> 1) & 0x3f); {
 			case kind >= h265.NALUType_BLA_W_LP && kind <= h265.NALUType_CRA_NUT:
 				key = true
 			case kind == h265.NALUType_VPS_NUT:
@@ -84,7 +84,7 @@ func (p *parameters) inspect(nalus [][]byte) (key, announce bool) {
 		}
 	default:
 		key = true
-		if w, h, ok := jpegSize(nalus[0]); ok && (w != p.current.Width || h != p.current.Height) {
+		if w, h, ok := jpegSize(nalus[0].Bytes()); ok && (w != p.current.Width || h != p.current.Height) {
 			p.current.Width, p.current.Height, p.dirty = w, h, true
 		}
 	}
@@ -98,7 +98,7 @@ func (p *parameters) inspect(nalus [][]byte) (key, announce bool) {
 }
 
 func (p *parameters) take(current *[]byte, set []byte) {
-	if len(set) > 0 && len(set) <= setAtMost && !bytes.Equal(*current, set) {
+	if len(set) > 0 && !bytes.Equal(*current, set) {
 		*current, p.dirty = bytes.Clone(set), true
 	}
 }

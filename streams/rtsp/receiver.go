@@ -91,10 +91,13 @@ func (r *receiver) attach(client *gortsplib.Client, media *description.Media, an
 	w := r.session.wire.Load()
 	if w == nil || w.sealed || transport.Unmarshal(answer.Header["Transport"]) != nil ||
 		transport.Secure || transport.InterleavedIDs == nil || transport.InterleavedIDs[0] > 255 {
-		client.OnPacketRTP(media, r.format, func(p *rtp.Packet) { r.guarded(packetOf(p), time.Now()) })
+		client.OnPacketRTP(media, r.format, func(p *rtp.Packet) {
+			r.guarded(packetOf(p), time.Now())
+			r.assemble.keep()
+		})
 		return
 	}
-	w.divert(byte(transport.InterleavedIDs[0]), r.kind, r.bytes)
+	w.divert(byte(transport.InterleavedIDs[0]), r.kind, r.bytes, r.assemble.keep)
 }
 
 // bytes takes a packet as it came on the connection.
@@ -153,7 +156,7 @@ func (r *receiver) packet(p packet, now time.Time) {
 	})
 	switch {
 	case err == nil && len(image) > 0:
-		r.unit([][]byte{image}, p.stamp, false)
+		r.unit(streams.InOnePiece(image), p.stamp, false)
 	case err != nil && !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
 		r.session.telemetry.undecodable.Inc()
 	}
@@ -165,9 +168,9 @@ func (r *receiver) oversize() {
 	})
 }
 
-// unit takes a whole access unit; none of its NAL units is empty. One with missing parts is passed on, since
+// unit takes a whole access unit. One with missing parts is passed on, since
 // decoders conceal what they can, but is no keyframe: nothing starts with it.
-func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
+func (r *receiver) unit(nalus []streams.NALU, stamp uint32, damaged bool) {
 	now := r.now
 	if r.clock > 0 {
 		r.pts += int64(int32(stamp-r.lastPTS)) * 90000 / r.clock
@@ -176,7 +179,7 @@ func (r *receiver) unit(nalus [][]byte, stamp uint32, damaged bool) {
 
 	size := 0
 	for _, n := range nalus {
-		size += len(n)
+		size += n.Size()
 	}
 	if size > r.limit {
 		r.oversize()

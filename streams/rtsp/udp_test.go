@@ -195,7 +195,7 @@ func TestUDPInAnotherOrder(t *testing.T) {
 		lost += u.Lost
 		if u.Key {
 			keys++
-		} else if u.NALUs[0][0]&0x1f == 7 {
+		} else if u.NALUs[0][0][0]&0x1f == 7 {
 			damaged++ // it begins as a keyframe and is none
 		}
 	})

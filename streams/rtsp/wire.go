@@ -38,6 +38,7 @@ type wire struct {
 	diverted atomic.Bool // parser and kind are set, and no longer change
 	playing  atomic.Bool // PLAY was agreed: the library takes frames
 	kind     byte        // payload type of the video
+	keep     func()      // takes copies of what is lent
 
 	// of the reader's goroutine
 	parser  interleaved
@@ -54,10 +55,11 @@ func newWire(conn net.Conn, sealed bool, timeout time.Duration) *wire {
 }
 
 // divert sends the frames of a channel, RTP packets of the payload type kind, to
-// onVideo from here on. It must be called
-// between two messages: after the answer to SETUP, before PLAY.
-func (w *wire) divert(channel, kind byte, onVideo func(packet []byte, now time.Time)) {
-	w.parser, w.kind = interleaved{video: channel, onVideo: onVideo}, kind
+// onVideo from here on. They are lent until keep, which is called before what they
+// lie in is used again. divert must be called between two messages: after the answer
+// to SETUP, before PLAY.
+func (w *wire) divert(channel, kind byte, onVideo func(packet []byte, now time.Time), keep func()) {
+	w.parser, w.kind, w.keep = interleaved{video: channel, onVideo: onVideo}, kind, keep
 	w.diverted.Store(true)
 }
 
@@ -90,6 +92,7 @@ func (w *wire) took(b []byte, n int) bool {
 	w.parser.mute = !playing
 	var left int
 	left, w.waiting = w.parser.split(b[:n], w.waiting, now)
+	w.keep()
 	w.partial = append(w.partial[:0], b[n-left:n]...)
 	if playing && now.Sub(w.signed) >= w.sign {
 		// The library ends a session without packets: it gets an empty one.

@@ -208,7 +208,7 @@ func TestFaultsOnTheWire(t *testing.T) {
 func TestEndTogetherWithTheLastBytes(t *testing.T) {
 	near, far := tcpPair(t)
 	w := newWire(near, false, time.Second)
-	w.divert(0, 96, func([]byte, time.Time) {})
+	w.divert(0, 96, func([]byte, time.Time) {}, func() {})
 	w.playing.Store(true)
 	if _, err := far.Write([]byte("$\x00\x00\x0c\x80\x60\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00")); err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func encode(t testing.TB, source string, width, height int, options ...string) c
 		case 5:
 			u.Key = true
 		}
-		u.NALUs = append(u.NALUs, nalu)
+		u.NALUs = append(u.NALUs, streams.NALU{nalu})
 		u.Size += len(nalu)
 	}
 	return c

@@ -1,6 +1,7 @@
 package video
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -101,24 +102,26 @@ func initSegment(f streams.Format) (segment []byte, codec string, err error) {
 func content(f streams.Format, u streams.AccessUnit, kept [][]byte) (data []byte, _ [][]byte) {
 	data = make([]byte, headSize, headSize+u.Size+4*len(u.NALUs))
 	for _, n := range u.NALUs {
-		if len(n) == 0 {
-			continue
-		}
-		switch n[0] & 0x1f {
+		switch n[0][0] & 0x1f {
 		case 9, 12:
 			continue
 		case 7:
-			if string(n) == string(f.SPS) {
+			if is(n, f.SPS) {
 				continue
 			}
 		case 8:
-			if string(n) == string(f.PPS) {
+			if is(n, f.PPS) {
 				continue
 			}
 		}
-		data = binary.BigEndian.AppendUint32(data, uint32(len(n)))
-		data = append(data, n...)
-		kept = append(kept, data[len(data)-len(n):])
+		size := n.Size()
+		data = n.AppendTo(binary.BigEndian.AppendUint32(data, uint32(size)))
+		kept = append(kept, data[len(data)-size:])
 	}
 	return data, kept
+}
+
+// is compares a NAL unit with a parameter set.
+func is(n streams.NALU, set []byte) bool {
+	return n.Size() == len(set) && bytes.Equal(n.Bytes(), set)
 }

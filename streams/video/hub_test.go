@@ -312,7 +312,7 @@ func TestUnsupportedCodec(t *testing.T) {
 	defer h.Close()
 	h.Set([]string{"cam-01"})
 	h.Format("cam-01", streams.Format{Codec: streams.H265, VPS: []byte{1}, SPS: []byte{2}, PPS: []byte{3}})
-	h.Unit("cam-01", streams.AccessUnit{At: start, Key: true, NALUs: [][]byte{{0x26, 1, 2}}, Size: 3})
+	h.Unit("cam-01", streams.AccessUnit{At: start, Key: true, NALUs: streams.InOnePiece([]byte{0x26, 1, 2}), Size: 3})
 	v, err := h.Subscribe("cam-01", Tile)
 	if err != nil {
 		t.Fatal(err)
@@ -491,7 +491,7 @@ func FuzzUnit(f *testing.F) {
 		for i, nalu := range bytes.Split(stream, []byte{0xff}) {
 			h.Unit("c", streams.AccessUnit{
 				At: start.Add(time.Duration(i) * time.Millisecond), PTS: first + int64(i)*step,
-				NALUs: [][]byte{nalu, {0x09}}, Key: i == 0, Size: len(nalu),
+				NALUs: streams.InOnePiece(nalu, []byte{0x09}), Key: i == 0, Size: len(nalu),
 			})
 			messages = append(messages, waiting(t, v)...)
 		}
