@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -18,6 +21,7 @@ var (
 // digits and - / _ = . ; values are small. Safe for concurrent use.
 type Bucket struct {
 	name string
+	js   jetstream.JetStream
 	kv   jetstream.KeyValue
 }
 
@@ -36,7 +40,7 @@ func (j *Journal) Bucket(ctx context.Context, name string, opts BucketOptions) (
 	if err != nil {
 		return nil, fmt.Errorf("journal: bucket %s: %w", name, err)
 	}
-	return &Bucket{name: name, kv: kv}, nil
+	return &Bucket{name: name, js: j.js, kv: kv}, nil
 }
 
 func (b *Bucket) wrap(key string, err error) error {
@@ -83,14 +87,62 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.wrap(key, b.kv.Purge(ctx, key))
 }
 
-// All is a copy of the whole bucket.
+// All is a copy of the whole bucket. Every key that is there all the while is in
+// it.
 func (b *Bucket) All(ctx context.Context) (map[string][]byte, error) {
-	w, err := b.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	entries, _, err := b.entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string][]byte, len(entries))
+	for key, e := range entries {
+		all[key] = e.Value()
+	}
+	return all, nil
+}
+
+// entries are All with what the server knows of them, and the server's clock,
+// which is what dates them.
+func (b *Bucket) entries(ctx context.Context) (map[string]jetstream.KeyValueEntry, time.Time, error) {
+	seen, err := b.watched(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	stream, err := b.js.Stream(ctx, "KV_"+b.name)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("bucket %s: %w", b.name, err)
+	}
+	prefix := "$KV." + b.name + "."
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("bucket %s: %w", b.name, err)
+	}
+	// A value that was replaced before the watch had come to it is not among those
+	// "that were all": its key would be missing.
+	for subject := range info.State.Subjects {
+		key := strings.TrimPrefix(subject, prefix)
+		if seen[key] != nil {
+			continue
+		}
+		if e, err := b.kv.Get(ctx, key); err == nil {
+			seen[key] = e
+		} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil, time.Time{}, b.wrap(key, err)
+		}
+	}
+	maps.DeleteFunc(seen, func(_ string, e jetstream.KeyValueEntry) bool { return e.Operation() != jetstream.KeyValuePut })
+	return seen, info.TimeStamp, nil
+}
+
+// watched is what a watch brings until it says that this was all, keys that were
+// deleted among it.
+func (b *Bucket) watched(ctx context.Context) (map[string]jetstream.KeyValueEntry, error) {
+	w, err := b.kv.WatchAll(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", b.name, err)
 	}
 	defer w.Stop() //nolint:errcheck // the watcher holds nothing durable
-	all := map[string][]byte{}
+	seen := map[string]jetstream.KeyValueEntry{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -100,9 +152,9 @@ func (b *Bucket) All(ctx context.Context) (map[string][]byte, error) {
 				return nil, fmt.Errorf("bucket %s: the watch ended early", b.name)
 			}
 			if e == nil { // JetStream's mark for "that was all there is now"
-				return all, nil
+				return seen, nil
 			}
-			all[e.Key()] = e.Value()
+			seen[e.Key()] = e
 		}
 	}
 }
