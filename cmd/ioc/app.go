@@ -124,7 +124,7 @@ func (a *app) openFolder(context.Context) error {
 }
 
 func (a *app) openJournal(ctx context.Context) error {
-	j, err := journal.Open(ctx, a.cfg.Journal, journal.Options{Log: a.log, Registerer: a.reg, OnGap: func(log journal.Log, from, to uint64) {
+	j, err := journal.Open(ctx, a.cfg.Journal, journal.Options{Log: a.log, Registerer: a.reg, Program: a.cfg.Name, OnGap: func(log journal.Log, from, to uint64) {
 		select {
 		case a.lost <- lost{log, from, to}:
 		default: // the first ones have been told; the rest is counted and logged

@@ -123,6 +123,17 @@ func testExternalJournal(t *testing.T, exe string) {
 		})
 	}
 
+	// Both are at work, and the journal can be asked who has read how far; what they
+	// need is not taken away.
+	if code, words := a.told(30*time.Second, "journal", "cursors", "-config", a.file); code != 0 || !strings.Contains(words, "(holds it)") || !strings.Contains(words, "published") {
+		t.Errorf("ioc journal cursors: %d %s", code, words)
+	}
+	for name, want := range map[string]string{"store": "has it at present", "published": "was there"} {
+		if code, words := b.told(30*time.Second, "journal", "retire", name, "-yes", "-config", b.file); code != 1 || !strings.Contains(words, want) {
+			t.Errorf("ioc journal retire %s: %d %s", name, code, words)
+		}
+	}
+
 	// What one takes, both show and both find in history.
 	first := time.Now().UTC().Truncate(time.Second)
 	if status, body := b.push(b.operator, "E2E-RAIN-01", 45, first); status != http.StatusOK {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"vonglau/cmd/ioc/config"
@@ -16,19 +17,29 @@ import (
 
 var journalLogs = []journal.Log{journal.Readings, journal.Events, journal.Refused}
 
-// journalCommand looks at a journal whose centre is stopped: inspect shows what
-// is there, verify reads all of it, refused lists what was not taken or set aside,
-// replay lets the store begin again from a point, which changes nothing that is
-// stored already.
+const journalUsage = "ioc journal inspect|verify|refused|replay|cursors|retire NAME -config FILE (or -data DIR)"
+
+// journalCommand looks at a journal: inspect shows what is there, verify reads all
+// of it, refused lists what was not taken or set aside, replay lets the store
+// begin again from a point, which changes nothing that is stored already, cursors
+// shows who has come how far, retire takes the cursor of a program away that is
+// gone for good. The centre must be stopped, unless its journal is a server by
+// itself; replay wants it stopped then too.
 func journalCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("ioc journal inspect|verify|refused|replay -config FILE (or -data DIR)")
+		return errors.New(journalUsage)
 	}
-	var path, dir, from string
-	if err := flags("journal "+args[0], args[1:], func(set *flag.FlagSet) {
+	action, args := args[0], args[1:]
+	var path, dir, from, name string
+	var yes bool
+	if action == "retire" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	}
+	if err := flags("journal "+action, args, func(set *flag.FlagSet) {
 		set.StringVar(&path, "config", "", "the configuration `file`")
 		set.StringVar(&dir, "data", "", "or the data `folder` alone")
 		set.StringVar(&from, "from", "", "replay: a `time` like 2026-07-01T07:00:00+07:00; empty: all that the journal has")
+		set.BoolVar(&yes, "yes", false, "retire: do not ask")
 	}); err != nil {
 		return err
 	}
@@ -43,17 +54,19 @@ func journalCommand(ctx context.Context, args []string) error {
 	if dir == "" {
 		return errors.New("which journal? name -config FILE or -data DIR")
 	}
-	lock, err := lockFolder(dir)
-	if err != nil {
-		return err
+	if cfg.URL == "" || action == "replay" {
+		lock, err := lockFolder(dir)
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
 	}
-	defer lock.Close()
 	j, err := journal.Open(ctx, cfg, journal.Options{})
 	if err != nil {
 		return err
 	}
 	defer j.Close()
-	switch args[0] {
+	switch action {
 	case "inspect":
 		return inspectJournal(ctx, j, store)
 	case "verify":
@@ -62,8 +75,12 @@ func journalCommand(ctx context.Context, args []string) error {
 		return listRefused(ctx, j)
 	case "replay":
 		return replayJournal(ctx, j, store, from)
+	case "cursors":
+		return listCursors(ctx, j)
+	case "retire":
+		return retireCursor(ctx, j, name, yes, os.Stdin)
 	}
-	return fmt.Errorf("ioc journal: %q is not inspect, verify, refused or replay", args[0])
+	return fmt.Errorf("%q is none of %s", action, journalUsage)
 }
 
 func inspectJournal(ctx context.Context, j *journal.Journal, store string) error {
@@ -74,15 +91,15 @@ func inspectJournal(ctx context.Context, j *journal.Journal, store string) error
 		}
 		fmt.Printf("%-9s records %d to %d\n", log, first, last)
 	}
-	cursor, err := j.Cursor(ctx, journal.Readings, store)
+	cursors, err := j.Cursors(ctx) // only looked at: one that is opened is made, and things are kept for it
 	if err != nil {
 		return err
 	}
-	seq, err := cursor.Load(ctx)
-	if err != nil {
-		return err
+	for _, c := range cursors {
+		if c.Name == store {
+			fmt.Printf("store     has everything up to %d\n", c.Seq)
+		}
 	}
-	fmt.Printf("store     has everything up to %d\n", seq)
 	return nil
 }
 

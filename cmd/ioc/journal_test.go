@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -112,5 +114,78 @@ func TestJournalCommand(t *testing.T) {
 		if text, err := command(args...); err == nil {
 			t.Errorf("%q: %q", args, text)
 		}
+	}
+}
+
+// Cursors are shown with whose they are, and one is taken away when its program
+// is gone for good, after a question.
+func TestCursorsCommand(t *testing.T) {
+	dir := t.TempDir()
+	command := func(args ...string) (string, error) {
+		return printed(t, func() error { return journalCommand(t.Context(), append(args, "-data", dir)) })
+	}
+	j, err := journal.Open(t.Context(), journal.Config{Dir: filepath.Join(dir, "journal")}, journal.Options{Program: "tỉnh-mới"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	p, err := j.Producer(t.Context(), journal.Readings, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := p.Append(t.Context(), make([]byte, 2000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := j.Cursor(t.Context(), journal.Readings, "store"); err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := j.Bucket(t.Context(), "cursors", journal.BucketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := "store/" + keyPart("tỉnh-cũ")
+	if err := bucket.Put(t.Context(), old, fmt.Appendf(nil, `{"log":"READINGS","incarnation":%q,"seq":1,"moved":"2026-01-02T17:30:00Z","by":"tỉnh-cũ"}`, j.Incarnation(journal.Readings))); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+
+	text, err := command("cursors")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if err != nil || len(lines) != 3 {
+		t.Fatalf("%q, %v", text, err)
+	}
+	if got := strings.Join(strings.Fields(lines[1]), " "); !strings.HasPrefix(got, "store tỉnh-mới READINGS 0 3 6.") {
+		t.Errorf("%q", got)
+	}
+	if got := strings.Join(strings.Fields(lines[2]), " "); !strings.HasPrefix(got, old+" tỉnh-cũ READINGS 1 2 4.") || !strings.HasSuffix(got, " KiB 2026-01-03 00:30:00") {
+		t.Errorf("%q", got)
+	}
+	if text, err := command("retire", "store", "-yes"); !errors.Is(err, journal.ErrNotRetired) || !strings.Contains(err.Error(), "moved") {
+		t.Errorf("a cursor that moved lately: %q, %v", text, err)
+	}
+	if text, err := command("retire", "-yes"); err == nil {
+		t.Errorf("no name: %q", text)
+	}
+	answer := func(text string) error {
+		j, err := journal.Open(t.Context(), journal.Config{Dir: filepath.Join(dir, "journal")}, journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		_, err = printed(t, func() error { return retireCursor(t.Context(), j, old, false, strings.NewReader(text)) })
+		return err
+	}
+	for _, text := range []string{"", "no\n", "y\n"} {
+		if err := answer(text); err == nil {
+			t.Errorf("%q took it away", text)
+		}
+	}
+	if err := answer("yes\n"); err != nil {
+		t.Error(err)
+	}
+	if text, err := command("retire", old, "-yes"); err == nil || !strings.Contains(err.Error(), "there is no cursor") {
+		t.Errorf("taken away twice: %q, %v", text, err)
 	}
 }

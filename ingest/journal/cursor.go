@@ -5,32 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Cursor is a reader's lasting position in a log: all up to Load's sequence has
-// taken effect for good. A log is never purged above its lowest cursor.
+// taken effect for good. A log is never purged above its lowest cursor. Its
+// methods are safe for concurrent use, also by several programs.
 type Cursor struct {
 	j      *Journal
 	log    Log
 	name   string
 	bucket *Bucket
+
+	mu    sync.Mutex // guards seq and moved, and orders what is stored of them
+	seq   uint64
+	moved time.Time
 }
 
 // position is a cursor's stored form. Incarnation tells a log from another of
 // the same name, made after the first was lost: sequences start again there.
 type position struct {
-	Log         Log    `json:"log"`
-	Incarnation string `json:"incarnation"`
-	Seq         uint64 `json:"seq"`
+	Log         Log       `json:"log"`
+	Incarnation string    `json:"incarnation"`
+	Seq         uint64    `json:"seq"`
+	Moved       time.Time `json:"moved,omitzero"` // when Seq changed last
+	By          string    `json:"by,omitempty"`   // the program that stored this
 }
 
 const cursorBucket = "cursors"
 
 // Cursor opens the named cursor, registering it at the log's present start if
-// it is new, so that nothing it has not read is purged.
+// it is new, so that nothing it has not read is purged. A name is a role, or a
+// role and whose it is: role/owner.
 func (j *Journal) Cursor(ctx context.Context, log Log, name string) (*Cursor, error) {
 	b, err := j.Bucket(ctx, cursorBucket, BucketOptions{})
 	if err != nil {
@@ -45,6 +52,9 @@ func (j *Journal) Cursor(ctx context.Context, log Log, name string) (*Cursor, er
 	} else if err != nil {
 		return nil, err
 	}
+	j.mu.Lock()
+	j.opened = append(j.opened, c)
+	j.mu.Unlock()
 	return c, nil
 }
 
@@ -76,97 +86,56 @@ func (c *Cursor) Load(ctx context.Context) (uint64, error) {
 		c.j.lost(c.log, last+1, p.Seq)
 		return last, c.Save(ctx, last)
 	}
+	c.mu.Lock()
+	c.seq, c.moved = p.Seq, p.Moved
+	c.mu.Unlock()
 	return p.Seq, nil
 }
 
 // Save moves the cursor. It must only be called after everything up to seq has
 // taken effect durably.
 func (c *Cursor) Save(ctx context.Context, seq uint64) error {
-	value, err := json.Marshal(position{Log: c.log, Incarnation: c.j.incarnation[c.log], Seq: seq})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := position{Log: c.log, Incarnation: c.j.incarnation[c.log], Seq: seq, Moved: c.moved, By: c.j.opts.Program}
+	if seq != c.seq || p.Moved.IsZero() {
+		p.Moved = time.Now().UTC()
+	}
+	value, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("cursor %s: %w", c.name, err)
 	}
 	if err := c.bucket.Put(ctx, c.name, value); err != nil {
 		return fmt.Errorf("cursor %s: %w", c.name, err)
 	}
+	c.seq, c.moved = seq, p.Moved
 	return nil
 }
 
-// Run purges, until ctx ends, what every cursor has passed and Keep has
-// outlived, and keeps the instruments of logs and cursors.
-func (j *Journal) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		if err := j.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			j.log.Warn("journal was not purged", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+// touch stores the cursor again as it stands, so that others see that a program
+// which needs it is there. One that was taken away meanwhile comes back.
+func (c *Cursor) touch(ctx context.Context) error {
+	value, revision, err := c.bucket.Get(ctx, c.name)
+	if errors.Is(err, ErrNotFound) {
+		c.mu.Lock()
+		seq := c.seq
+		c.mu.Unlock()
+		c.j.log.Error("journal cursor was taken away under its program and is put back", "cursor", c.name, "seq", seq)
+		return c.Save(ctx, seq)
 	}
-}
-
-func (j *Journal) purge(ctx context.Context, now time.Time) error {
-	if _, _, err := j.Span(ctx, Events); err != nil {
-		return err
+	var p position
+	if err == nil {
+		err = json.Unmarshal(value, &p)
 	}
-	first, last, err := j.Span(ctx, Readings)
-	if err != nil {
-		return err
+	if err == nil {
+		p.By = c.j.opts.Program
+		value, err = json.Marshal(p)
 	}
-	lowest, found, err := j.lowestCursor(ctx, last)
-	if err != nil || !found {
-		return err
+	if err == nil {
+		_, err = c.bucket.Update(ctx, c.name, value, revision)
 	}
-	newest, err := j.NewestAt(ctx, Readings)
-	if err != nil {
-		return err
+	if err != nil && !errors.Is(err, ErrConflict) { // who moved it meanwhile is there
+		return fmt.Errorf("cursor %s: %w", c.name, err)
 	}
-	if newest.Before(now) {
-		now = newest
-	}
-	keep, err := j.SeqAt(ctx, Readings, now.Add(-j.cfg.Keep))
-	if err != nil {
-		return err
-	}
-	keep = min(keep, lowest+1)
-	if keep <= first {
-		return nil
-	}
-	stream, err := j.js.Stream(ctx, string(Readings))
-	if err != nil {
-		return err
-	}
-	return stream.Purge(ctx, jetstream.WithPurgeSequence(keep))
-}
-
-func (j *Journal) lowestCursor(ctx context.Context, last uint64) (lowest uint64, found bool, err error) {
-	b, err := j.Bucket(ctx, cursorBucket, BucketOptions{})
-	if err != nil {
-		return 0, false, err
-	}
-	entries, err := b.All(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	for name, value := range entries {
-		var p position
-		if err := json.Unmarshal(value, &p); err != nil {
-			return 0, false, fmt.Errorf("cursor %s: %w", name, err)
-		}
-		if p.Log != Readings {
-			continue
-		}
-		if p.Incarnation != j.incarnation[Readings] {
-			p.Seq = 0
-		}
-		j.tel.cursor.WithLabelValues(name).Set(float64(last - min(p.Seq, last)))
-		if !found || p.Seq < lowest {
-			lowest, found = p.Seq, true
-		}
-	}
-	return lowest, found, nil
+	return nil
 }

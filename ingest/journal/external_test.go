@@ -285,3 +285,32 @@ func TestLeaseIsHeldByOne(t *testing.T) {
 	endD()
 	<-endedD
 }
+
+// On a journal that programs share, a cursor whose program runs is not taken
+// away: its lease says so, and without one that the program was there just now.
+func TestCursorOfALivingProgramIsNotRetired(t *testing.T) {
+	n := newNATS(t)
+	a, operator := n.open(), n.open()
+	for _, name := range []string{"store/a", "store/b"} {
+		if _, err := a.Cursor(t.Context(), journal.Readings, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, end := context.WithCancel(t.Context())
+	holds, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = a.Hold(ctx, "store/a", "tinh-a", func(ctx context.Context) error { close(holds); <-ctx.Done(); return ctx.Err() })
+	}()
+	<-holds
+	for name, want := range map[string]string{"store/a": "tinh-a has it at present", "store/b": "was there"} {
+		if err := operator.Retire(t.Context(), name); !errors.Is(err, journal.ErrNotRetired) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	end()
+	<-ended
+	if list, err := operator.Cursors(t.Context()); err != nil || len(list) != 2 || list[0].Holder != "" {
+		t.Errorf("after the lease was let go: %+v, %v", list, err)
+	}
+}

@@ -81,6 +81,8 @@ func (c *Config) Validate() error {
 type Options struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+	// Program is this one's name among those that share the journal.
+	Program string
 	// FreeSpace reports the free bytes of a folder's disk; nil asks the system.
 	// Tests set it to make a disk full.
 	FreeSpace func(dir string) (int64, error)
@@ -102,6 +104,11 @@ type Journal struct {
 	held       atomic.Pointer[string]
 
 	incarnation map[Log]string // immutable after Open
+
+	mu     sync.Mutex // guards opened
+	opened []*Cursor
+
+	told map[string]time.Time // purge's own: when a cursor that stands still was told
 }
 
 // Open starts or reaches the engine and makes the logs. It fails when the

@@ -14,6 +14,7 @@ type telemetry struct {
 	restarts  prometheus.Counter
 	streamLen *prometheus.GaugeVec
 	cursor    *prometheus.GaugeVec
+	still     *prometheus.GaugeVec
 	lease     *prometheus.GaugeVec
 }
 
@@ -47,12 +48,15 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		cursor: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "vonglau_journal_cursor_lag", Help: "Records between a cursor and the end of its log.",
 		}, []string{"cursor"}),
+		still: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "vonglau_journal_cursor_still", Help: "1 while a cursor that has not moved for a day keeps readings from being purged; `ioc journal cursors` says whose it is.",
+		}, []string{"cursor"}),
 		lease: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "vonglau_journal_lease", Help: "1 while this program holds the lease, of several on one journal.",
 		}, []string{"lease"}),
 	}
 	if reg != nil {
-		reg.MustRegister(t.appended, t.bytes, t.seconds, t.retries, t.held, t.gaps, t.restarts, t.streamLen, t.cursor, t.lease)
+		reg.MustRegister(t.appended, t.bytes, t.seconds, t.retries, t.held, t.gaps, t.restarts, t.streamLen, t.cursor, t.still, t.lease)
 	}
 	return t
 }
