@@ -109,15 +109,15 @@ func (s *alarms) act(ctx context.Context, act alarm.Act) error {
 	return s.wait(ctx, seq)
 }
 
-// lead makes this program's judgement count until ctx ends. It begins with a book
-// that has every act of the program that led before.
+// lead makes this program's judgement count until ctx ends, and thins the log
+// out. It begins with a book that has every act of the program that led before.
 func (s *alarms) lead(ctx context.Context) error {
 	if err := s.catchUp(ctx); err != nil {
 		return nil // ctx has ended
 	}
 	s.leads.Store(true)
 	defer s.leads.Store(false)
-	<-ctx.Done()
+	s.thinOut(ctx)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,11 +18,11 @@ import (
 
 var journalLogs = []journal.Log{journal.Readings, journal.Events, journal.Refused}
 
-const journalUsage = "ioc journal inspect|verify|refused|replay|cursors|retire NAME -config FILE (or -data DIR)"
+const journalUsage = "ioc journal inspect|verify|refused|events|replay|cursors|retire NAME -config FILE (or -data DIR)"
 
 // journalCommand looks at a journal: inspect shows what is there, verify reads all
-// of it, refused lists what was not taken or set aside, replay lets the store
-// begin again from a point, which changes nothing that is stored already, cursors
+// of it, refused lists what was not taken or set aside, events prints the acts on
+// alarms and what was published, replay lets the store begin again from a point, which changes nothing that is stored already, cursors
 // shows who has come how far, retire takes the cursor of a program away that is
 // gone for good. The centre must be stopped, unless its journal is a server by
 // itself; replay wants it stopped then too.
@@ -38,7 +39,7 @@ func journalCommand(ctx context.Context, args []string) error {
 	if err := flags("journal "+action, args, func(set *flag.FlagSet) {
 		set.StringVar(&path, "config", "", "the configuration `file`")
 		set.StringVar(&dir, "data", "", "or the data `folder` alone")
-		set.StringVar(&from, "from", "", "replay: a `time` like 2026-07-01T07:00:00+07:00; empty: all that the journal has")
+		set.StringVar(&from, "from", "", "replay, events: a `time` like 2026-07-01T07:00:00+07:00; empty: all that the journal has")
 		set.BoolVar(&yes, "yes", false, "retire: do not ask")
 	}); err != nil {
 		return err
@@ -73,6 +74,8 @@ func journalCommand(ctx context.Context, args []string) error {
 		return verifyJournal(ctx, j)
 	case "refused":
 		return listRefused(ctx, j)
+	case "events":
+		return listEvents(ctx, j, from)
 	case "replay":
 		return replayJournal(ctx, j, store, from)
 	case "cursors":
@@ -114,6 +117,9 @@ func verifyJournal(ctx context.Context, j *journal.Journal) error {
 		for _, g := range r.Gaps {
 			fmt.Printf("%-9s lost %d to %d\n", log, g.From, g.To)
 		}
+		if r.Lost > 0 {
+			fmt.Printf("%-9s lost %d where it was thinned out\n", log, r.Lost)
+		}
 		for _, seq := range r.Damaged {
 			fmt.Printf("%-9s damaged %d\n", log, seq)
 		}
@@ -149,15 +155,49 @@ func listRefused(ctx context.Context, j *journal.Journal) error {
 	})
 }
 
+// parseFrom reads -from; empty is the beginning.
+func parseFrom(from string) (at time.Time, err error) {
+	if from == "" {
+		return at, nil
+	}
+	if at, err = time.Parse(time.RFC3339, from); err != nil {
+		return at, fmt.Errorf("-from: %q is not a time like 2026-07-01T07:00:00+07:00", from)
+	}
+	return at, nil
+}
+
+// listEvents prints the events that became durable at or after a time, one a
+// line, as they are: JSON. It is how acts are kept for longer than the journal
+// keeps them.
+func listEvents(ctx context.Context, j *journal.Journal, from string) error {
+	at, err := parseFrom(from)
+	if err != nil {
+		return err
+	}
+	first, last, err := j.Span(ctx, journal.Events)
+	if err != nil || last == 0 {
+		return err
+	}
+	out := bufio.NewWriter(os.Stdout)
+	err = j.Read(ctx, journal.Events, first, last, func(_ context.Context, rec journal.Record) error {
+		if rec.Time.Before(at) {
+			return nil
+		}
+		_, err := fmt.Fprintf(out, "%s\n", rec.Data)
+		return err
+	})
+	return errors.Join(err, out.Flush())
+}
+
 func replayJournal(ctx context.Context, j *journal.Journal, store, from string) error {
 	first, last, err := j.Span(ctx, journal.Readings)
 	if err != nil {
 		return err
 	}
 	if from != "" {
-		at, err := time.Parse(time.RFC3339, from)
+		at, err := parseFrom(from)
 		if err != nil {
-			return fmt.Errorf("-from: %q is not a time like 2026-07-01T07:00:00+07:00", from)
+			return err
 		}
 		if first, err = j.SeqAt(ctx, journal.Readings, at); err != nil {
 			return err

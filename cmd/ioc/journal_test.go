@@ -65,6 +65,13 @@ func TestJournalCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	acts, err := j.Producer(t.Context(), journal.Events, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := acts.Append(t.Context(), []byte(`{"verb":"ack","alarm":"a"}`)); err != nil {
+		t.Fatal(err)
+	}
 	refused, err := j.Producer(t.Context(), journal.Refused, "x")
 	if err != nil {
 		t.Fatal(err)
@@ -104,13 +111,18 @@ func TestJournalCommand(t *testing.T) {
 	if err != nil || r.Source != "store" || r.Topic != "rain S1" || r.Field != "reading" || r.Value != "NaN" || !strings.Contains(r.Detail, "block 7") {
 		t.Errorf("refused: %q, %+v, %v", text, r, err)
 	}
+	for from, want := range map[string]string{"": "{\"verb\":\"ack\",\"alarm\":\"a\"}\n", time.Now().Add(time.Hour).Format(time.RFC3339): ""} {
+		if text, err := command("events", "-from", from); err != nil || text != want {
+			t.Errorf("events from %q: %q, %v", from, text, err)
+		}
+	}
 	if text, err := command("replay", "-from", time.Now().Add(-time.Hour).Format(time.RFC3339)); err != nil || !strings.Contains(text, "records 1 to 3") {
 		t.Errorf("replay: %q, %v", text, err)
 	}
 	if text, err := command("inspect"); err != nil || !strings.Contains(text, "everything up to 0") {
 		t.Errorf("after a replay: %q, %v", text, err)
 	}
-	for _, args := range [][]string{{"shout"}, {"replay", "-from", "yesterday"}} {
+	for _, args := range [][]string{{"shout"}, {"replay", "-from", "yesterday"}, {"events", "-from", "yesterday"}} {
 		if text, err := command(args...); err == nil {
 			t.Errorf("%q: %q", args, text)
 		}

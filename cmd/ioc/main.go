@@ -24,9 +24,10 @@ const usage = `ioc: an operations centre for a province
   ioc check -discover       the ONVIF devices that answer in this network
   ioc cameras import -config FILE list.csv
                             a list of cameras as lines for cameras.yaml
-  ioc journal inspect|verify|refused|replay|cursors -config FILE [-from TIME]
+  ioc journal inspect|verify|refused|events|replay|cursors -config FILE [-from TIME]
                             what the journal holds, whether it is sound, what was not taken or
-                            set aside; store it again from a point; who has read how far
+                            set aside, what was done and published; store it again from a
+                            point; who has read how far
   ioc journal retire NAME -config FILE [-yes]
                             take away the cursor of a program that is gone for good
   ioc import -config FILE -user NAME -file data.csv [-map field=column]

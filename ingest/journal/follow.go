@@ -90,8 +90,12 @@ func (j *Journal) follow(ctx context.Context, log Log, next *uint64, fn func(con
 	}
 }
 
-// checkGap counts missing records, unless they were purged at the log's start.
+// checkGap counts missing records, unless they were purged at the log's start or
+// taken out of its midst.
 func (j *Journal) checkGap(ctx context.Context, log Log, from, to uint64) {
+	if from = max(from, j.gapsUpto(ctx, log, to)+1); from > to {
+		return
+	}
 	first, _, err := j.Span(ctx, log)
 	if err == nil && from < first {
 		from = first

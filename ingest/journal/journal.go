@@ -20,12 +20,9 @@ type Log string
 // The logs.
 const (
 	Readings Log = "READINGS" // blocks, see AppendBlock
-	Events   Log = "EVENTS"   // alarm acts, audit, published figures, form entries
+	Events   Log = "EVENTS"   // alarm acts, published figures: thinned out, see Thin
 	Refused  Log = "REFUSED"  // what the door did not take: the one log that forgets its oldest
 )
-
-// eventsBytes bounds the log of events: some three million of them.
-const eventsBytes = 1 << 30
 
 func (l Log) subject(producer string) string { return string(l) + "." + producer }
 
@@ -41,6 +38,12 @@ type Config struct {
 	// MaxBytes bounds the readings log. When it is full, sources are held back.
 	// Default 16 GiB.
 	MaxBytes int64 `yaml:"max_bytes"`
+	// MaxEvents bounds the log of events in bytes: alarm acts, which are thinned
+	// out, and published figures, which stay for ever. Default 1 GiB.
+	MaxEvents int64 `yaml:"max_events"`
+	// KeepEvents is how long the acts on alarms that have ended stay at least, as
+	// long as there are not too many of them. Default a year.
+	KeepEvents time.Duration `yaml:"keep_events"`
 	// MinFree is the free space in bytes below which nothing more is written to
 	// the disk of Dir. Default 256 MiB.
 	MinFree int64 `yaml:"min_free"`
@@ -54,6 +57,12 @@ type Config struct {
 func (c *Config) Validate() error {
 	if c.MaxBytes == 0 {
 		c.MaxBytes = 16 << 30
+	}
+	if c.MaxEvents == 0 {
+		c.MaxEvents = 1 << 30
+	}
+	if c.KeepEvents == 0 {
+		c.KeepEvents = 365 * 24 * time.Hour
 	}
 	if c.MinFree == 0 {
 		c.MinFree = 256 << 20
@@ -71,6 +80,10 @@ func (c *Config) Validate() error {
 		return errors.New("journal.dir: is missing (or name a server with journal.url)")
 	case c.MaxBytes < 64<<20:
 		return fmt.Errorf("journal.max_bytes: %d is below 64 MiB, which is not enough for an outage", c.MaxBytes)
+	case c.MaxEvents < 64<<20:
+		return fmt.Errorf("journal.max_events: %d is below 64 MiB", c.MaxEvents)
+	case c.KeepEvents < 24*time.Hour:
+		return fmt.Errorf("journal.keep_events: %s is below a day, in which duty officers hand over", c.KeepEvents)
 	case c.Keep < time.Hour:
 		return fmt.Errorf("journal.keep: %s is below 1h, which a database needs after an unclean stop", c.Keep)
 	}
@@ -105,10 +118,13 @@ type Journal struct {
 
 	incarnation map[Log]string // immutable after Open
 
-	mu     sync.Mutex // guards opened
+	mu     sync.Mutex // guards opened and upto
 	opened []*Cursor
+	upto   map[Log]uint64 // see gapsUpto
 
-	told map[string]time.Time // purge's own: when a cursor that stands still was told
+	// purge's own:
+	told     map[string]time.Time // when a cursor that stands still was told
+	toldFull time.Time            // when the log of events was
 }
 
 // Open starts or reaches the engine and makes the logs. It fails when the
@@ -125,7 +141,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	}
 	j := &Journal{
 		cfg: cfg, opts: opts, log: opts.Log.With("component", "journal"),
-		tel: newTelemetry(opts.Registerer), incarnation: map[Log]string{},
+		tel: newTelemetry(opts.Registerer), incarnation: map[Log]string{}, upto: map[Log]uint64{},
 	}
 	natsOpts := []nats.Option{
 		nats.Name("vonglau"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
@@ -134,7 +150,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	}
 	url := cfg.URL
 	if url == "" {
-		e, err := startEngine(cfg.Dir, cfg.MaxBytes+4<<30, j.log)
+		e, err := startEngine(cfg.Dir, cfg.MaxBytes+cfg.MaxEvents+3<<30, j.log)
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +173,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	}
 	for _, s := range []jetstream.StreamConfig{
 		{Name: string(Readings), MaxBytes: cfg.MaxBytes},
-		{Name: string(Events), MaxBytes: eventsBytes},
+		{Name: string(Events), MaxBytes: cfg.MaxEvents},
 		{Name: string(Refused), MaxBytes: 64 << 20, MaxMsgs: 10_000, Discard: jetstream.DiscardOld},
 	} {
 		s.Subjects = []string{s.Name + ".>"}
@@ -232,5 +248,6 @@ func (j *Journal) Span(ctx context.Context, log Log) (first, last uint64, err er
 	}
 	st := s.CachedInfo().State
 	j.tel.streamLen.WithLabelValues(string(log)).Set(float64(st.Bytes))
+	j.tel.full.WithLabelValues(string(log)).Set(float64(st.Bytes) / float64(s.CachedInfo().Config.MaxBytes))
 	return st.FirstSeq, st.LastSeq, nil
 }

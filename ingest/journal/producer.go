@@ -129,16 +129,16 @@ func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause st
 		p.last = seq
 		return p.try(ctx, msg)
 	case lookErr == nil && seq != p.last:
-		if seq < p.last { // purged below the cursors: the subject is empty or older now
+		if seq < p.last { // purged, or taken out: the subject is empty or older now
 			p.last = seq
-			return 0, "purged", fmt.Errorf("journal: %s was purged", p.subject)
+			return p.try(ctx, msg)
 		}
 		return 0, "fenced", fmt.Errorf("%w (%s)", ErrFenced, p.subject)
 	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == errCodeStreamFull {
 		if p.log == Events {
-			return 0, "full", fmt.Errorf("the log of events is full at %d MiB; it holds what people did and what was published, and is never emptied by itself: %w", eventsBytes>>20, err)
+			return 0, "full", fmt.Errorf("the log of events is full at %d MiB: raise journal.max_events and start again: %w", p.j.cfg.MaxEvents>>20, err)
 		}
 		return 0, "full", fmt.Errorf("the journal is full (journal.max_bytes): is the database being written? %w", err)
 	}

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,6 +15,8 @@ const (
 	// stillAfter is how long a cursor may keep readings from being purged, without
 	// moving, before that is told. A database may be away for a night.
 	stillAfter = 24 * time.Hour
+	// fullFrom is the share of the log of events from which on that is told.
+	fullFrom = 0.7
 )
 
 // Run purges, until ctx ends, what every cursor has passed and Keep has
@@ -49,7 +52,7 @@ func (j *Journal) look(ctx context.Context) error {
 
 // purge is only called by one goroutine at a time.
 func (j *Journal) purge(ctx context.Context, now time.Time) error {
-	if _, _, err := j.Span(ctx, Events); err != nil {
+	if err := j.tellFull(ctx, now); err != nil {
 		return err
 	}
 	first, last, err := j.Span(ctx, Readings)
@@ -86,6 +89,23 @@ func (j *Journal) purge(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return stream.Purge(ctx, jetstream.WithPurgeSequence(keep))
+}
+
+// tellFull says once a day that the log of events comes to its end.
+func (j *Journal) tellFull(ctx context.Context, now time.Time) error {
+	s, err := j.js.Stream(ctx, string(Events))
+	if err != nil {
+		return fmt.Errorf("journal: log %s: %w", Events, err)
+	}
+	taken, most := s.CachedInfo().State.Bytes, s.CachedInfo().Config.MaxBytes
+	j.tel.streamLen.WithLabelValues(string(Events)).Set(float64(taken))
+	j.tel.full.WithLabelValues(string(Events)).Set(float64(taken) / float64(most))
+	if float64(taken) >= fullFrom*float64(most) && now.Sub(j.toldFull) >= stillAfter {
+		j.toldFull = now
+		j.log.Warn("the log of events is nearly full, and then alarms and what is published are held back: raise journal.max_events and start again; published figures stay in it for ever",
+			"percent", int(100*float64(taken)/float64(most)), "max_events_mib", most>>20)
+	}
+	return nil
 }
 
 // tellCursors keeps the instruments of the readings' cursors, and says once a

@@ -18,7 +18,7 @@ func (j *Journal) SeqAt(ctx context.Context, log Log, t time.Time) (uint64, erro
 		return 0, fmt.Errorf("journal: log %s: %w", log, err)
 	}
 	state := stream.CachedInfo().State
-	low, high := state.FirstSeq, state.LastSeq+1
+	low, high := max(state.FirstSeq, 1), state.LastSeq+1 // an empty log begins at 0, which is no record
 	for low < high {
 		mid := low + (high-low)/2
 		msg, err := stream.GetMsg(ctx, mid)

@@ -14,6 +14,8 @@ type telemetry struct {
 	restarts  prometheus.Counter
 	streamLen *prometheus.GaugeVec
 	cursor    *prometheus.GaugeVec
+	full      *prometheus.GaugeVec
+	thinned   *prometheus.CounterVec
 	still     *prometheus.GaugeVec
 	lease     *prometheus.GaugeVec
 }
@@ -48,6 +50,12 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		cursor: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "vonglau_journal_cursor_lag", Help: "Records between a cursor and the end of its log.",
 		}, []string{"cursor"}),
+		full: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "vonglau_journal_full_ratio", Help: "Bytes kept as a share of what may be, by log; at 1 it takes nothing more.",
+		}, []string{"log"}),
+		thinned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vonglau_journal_thinned_total", Help: "Records taken out because no reader needs them any more, by log.",
+		}, []string{"log"}),
 		still: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "vonglau_journal_cursor_still", Help: "1 while a cursor that has not moved for a day keeps readings from being purged; `ioc journal cursors` says whose it is.",
 		}, []string{"cursor"}),
@@ -56,7 +64,7 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		}, []string{"lease"}),
 	}
 	if reg != nil {
-		reg.MustRegister(t.appended, t.bytes, t.seconds, t.retries, t.held, t.gaps, t.restarts, t.streamLen, t.cursor, t.still, t.lease)
+		reg.MustRegister(t.appended, t.bytes, t.seconds, t.retries, t.held, t.gaps, t.restarts, t.streamLen, t.cursor, t.full, t.thinned, t.still, t.lease)
 	}
 	return t
 }

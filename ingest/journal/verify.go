@@ -15,6 +15,7 @@ type Report struct {
 	Readings uint64   // readings log only
 	Bytes    uint64   // of the records' data
 	Gaps     []Gap    // sequences that are missing inside the log
+	Lost     uint64   // records missing where the log was thinned out: which ones is not known
 	Damaged  []uint64 // sequences whose block does not decode; at most 1,000 are named
 }
 
@@ -22,7 +23,7 @@ type Report struct {
 type Gap struct{ From, To uint64 }
 
 // Sound reports whether nothing was found to be wrong.
-func (r Report) Sound() bool { return len(r.Gaps) == 0 && len(r.Damaged) == 0 }
+func (r Report) Sound() bool { return len(r.Gaps) == 0 && len(r.Damaged) == 0 && r.Lost == 0 }
 
 const maxNamed = 1000
 
@@ -34,10 +35,21 @@ func (j *Journal) Verify(ctx context.Context, log Log, progress func(seq uint64)
 	if r.First, r.Last, err = j.Span(ctx, log); err != nil || r.Last == 0 {
 		return r, err
 	}
-	next := r.First
+	b, err := j.Bucket(ctx, thinnedBucket, BucketOptions{MaxBytes: 1 << 20})
+	if err != nil {
+		return r, err
+	}
+	mark, _, err := j.thinned(ctx, b, log)
+	if err != nil {
+		return r, err
+	}
+	next, marked := r.First, uint64(0)
 	err = j.Read(ctx, log, r.First, r.Last, func(_ context.Context, rec Record) error {
-		if rec.Seq > next && len(r.Gaps) < maxNamed {
-			r.Gaps = append(r.Gaps, Gap{next, rec.Seq - 1})
+		if rec.Seq <= mark.Upto {
+			marked++
+		}
+		if from := max(next, mark.Upto+1); rec.Seq > from && len(r.Gaps) < maxNamed {
+			r.Gaps = append(r.Gaps, Gap{from, rec.Seq - 1})
 		}
 		next = rec.Seq + 1
 		r.Records++
@@ -57,7 +69,8 @@ func (j *Journal) Verify(ctx context.Context, log Log, progress func(seq uint64)
 	if err != nil {
 		return r, fmt.Errorf("journal: verify %s: %w", log, err)
 	}
-	if next <= r.Last {
+	r.Lost = mark.Kept - min(marked, mark.Kept)
+	if next = max(next, mark.Upto+1); next <= r.Last {
 		r.Gaps = append(r.Gaps, Gap{next, r.Last})
 	}
 	return r, j.verifyTail(ctx, &r)

@@ -63,7 +63,8 @@ type Note struct {
 	Text string         `json:"text"`
 }
 
-// maxNotes bounds the comments kept with an alarm; the journal has them all.
+// maxNotes bounds the comments kept with an alarm; the journal has them all,
+// as long as it has the alarm.
 const maxNotes = 50
 
 // Alarm as its acts have made it.

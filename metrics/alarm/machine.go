@@ -124,8 +124,8 @@ func (m *Machine) idle(open map[string]Alarm, r *Rule, s Subject) bool {
 }
 
 // How often the number of an open alarm moves on: on the screens, and as an act.
-// An alarm may stay open for weeks, and acts are kept for ever; the one an hour
-// is what a restart shows of a source that has been silent since.
+// An alarm may stay open for weeks, and each act is written to disk; the one an
+// hour is what a restart shows of a source that has been silent since.
 const (
 	showEvery   = time.Minute
 	recordEvery = time.Hour
