@@ -147,14 +147,18 @@ func (d *desk) take(t *testing.T, revision uint32, unit string, day int, receive
 
 func (d *desk) takeAt(t *testing.T, at metrics.Millis, revision uint32, unit string, received, onTime float64) {
 	t.Helper()
-	var rows []clickhouse.Row
+	var readings []metrics.Reading
 	for id, v := range map[string]float64{"received": received, "on_time": onTime} {
-		rows = append(rows, clickhouse.Row{Reading: metrics.Reading{Station: metrics.UnitStation(unit), Metric: id, ObservedAt: at, Value: v, Revision: revision}, Seq: uint64(revision) + 1})
+		readings = append(readings, metrics.Reading{Station: metrics.UnitStation(unit), Metric: id, ObservedAt: at, Value: v, Revision: revision})
 	}
-	if err := d.store.Write(t.Context(), rows); err != nil {
+	ctx, stored := context.WithCancel(t.Context())
+	defer stored()
+	writer := clickhouse.NewWriter(d.store, clickhouse.WriterConfig{FlushEvery: time.Millisecond, RollupEvery: time.Millisecond,
+		Commit: func(context.Context, uint64) error { stored(); return nil }})
+	if err := writer.Add(ctx, uint64(revision)+1, readings); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.store.Recompute(t.Context(), clickhouse.Dirty(rows)); err != nil {
+	if err := writer.Run(ctx); err != nil || t.Context().Err() != nil { // until it is stored with its rollups
 		t.Fatal(err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -163,14 +162,4 @@ func likely(code string) string {
 		return ": is ug/m3 meant?"
 	}
 	return ""
-}
-
-// Units are the codes that can be converted, sorted.
-func Units() []string {
-	codes := make([]string, 0, len(units))
-	for code := range units {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	return codes
 }

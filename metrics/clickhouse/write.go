@@ -60,13 +60,6 @@ func (b batch) parts(most int) (parts []batch) {
 	return parts
 }
 
-// Write stores raw rows. Writing any of them again changes nothing. When it
-// fails, some of the rows may be there and some not; the caller writes all of
-// them again. Rollups are not touched: see Recompute.
-func (s *Store) Write(ctx context.Context, rows []Row) error {
-	return s.write(ctx, batch{winners(slices.Clone(rows))})
-}
-
 // write stores rows among which no two of one identity have the same version:
 // between others the table decides, in whatever order they come.
 func (s *Store) write(ctx context.Context, b batch) error {

@@ -171,13 +171,6 @@ func (e *Engine) Pid() int {
 	return e.child.Pid
 }
 
-// State of the engine now.
-func (e *Engine) State() State {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.state
-}
-
 // Ready waits until the engine listens, and fails when ctx ends, when the
 // engine cannot run here, or when it was stopped.
 func (e *Engine) Ready(ctx context.Context) error {

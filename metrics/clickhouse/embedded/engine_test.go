@@ -137,8 +137,9 @@ func TestEngineKeepsRowsOverKill(t *testing.T) {
 	if err := syscall.Kill(last, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("the child is still there after Stop: %v", err)
 	}
-	if e.State() != Stopped || e.Ready(ctx) == nil {
-		t.Errorf("after Stop: %s", e.State())
+	await(t, e, Stopped)
+	if e.Ready(ctx) == nil {
+		t.Error("ready after Stop")
 	}
 	second := start(t, dir, nil)
 	ready(t, second)
