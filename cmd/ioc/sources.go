@@ -95,10 +95,18 @@ func (s *sources) state() map[string]any {
 	return map[string]any{"mqtt_up": up, "mqtt": len(s.mqtt), "kpi_systems": s.systems}
 }
 
+// newServer bounds what a sender can hold. The whole of a request has a bound
+// too: before a handler that does not look at a body can answer, the rest of the
+// body is waited for. It ends with the request's last byte and cuts no answer and
+// no socket short.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 70 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+}
+
 // serveHTTP serves a listener until it is stopped. Requests get a moment to
 // finish; sockets have been told to go before.
 func (a *app) serveHTTP(name string, ln net.Listener, handler http.Handler, cert, key string) {
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	srv := newServer(handler)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
