@@ -20,15 +20,15 @@ const maxNote = 2000 // characters
 func (s *Server) actOnAlarm(w http.ResponseWriter, r *http.Request, a asker) error {
 	verb, ok := verbs[r.PathValue("verb")]
 	if !ok {
-		return notFound("an alarm can be acknowledged (ack), assigned (assign), commented (comment) and cleared (clear)")
+		return refuse("no_such_act")
 	}
 	if !a.Role.May(access.ActOnAlarms) {
-		return forbidden("your role does not act on alarms")
+		return refuse("role", "act", "act_on_alarms")
 	}
 	id := r.PathValue("id")
 	known, ok := s.opts.Alarms.Get(id)
 	if !ok || !admits(s.opts.Catalogue(), a.predicate, known) {
-		return notFound("there is no alarm " + id + " within your scope")
+		return refuse("no_such_alarm", "id", shortened(id))
 	}
 	var body struct {
 		To   string `json:"to"`
@@ -40,12 +40,14 @@ func (s *Server) actOnAlarm(w http.ResponseWriter, r *http.Request, a asker) err
 		}
 	}
 	switch {
-	case utf8.RuneCountInString(body.Text) > maxNote || utf8.RuneCountInString(body.To) > 200:
-		return badRequest("text has at most 2,000 characters, to at most 200")
+	case utf8.RuneCountInString(body.Text) > maxNote:
+		return refuse("too_long", "field", "text", "limit", maxNote)
+	case utf8.RuneCountInString(body.To) > 200:
+		return refuse("too_long", "field", "assignee", "limit", 200)
 	case verb == alarm.Assign && strings.TrimSpace(body.To) == "":
-		return badRequest("to: whom is the alarm assigned to?")
+		return refuse("missing", "field", "assignee")
 	case verb == alarm.Comment && strings.TrimSpace(body.Text) == "":
-		return badRequest("text: the comment is empty")
+		return refuse("missing", "field", "text")
 	}
 	act := alarm.Act{Verb: verb, Alarm: id, At: metrics.MillisOf(time.Now()), By: a.Label, To: body.To, Note: body.Text}
 	if err := s.opts.Alarms.Check(act); err != nil {

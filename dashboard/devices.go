@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -13,10 +12,10 @@ import (
 // payloads.
 func (s *Server) wholeProvince(a asker, right access.Right) error {
 	if !a.Role.May(right) {
-		return forbidden("your role does not see this")
+		return refuse("role", "act", "see_devices")
 	}
 	if !a.predicate.Unit(s.opts.Catalogue().Root()) {
-		return forbidden("only a scope over the whole province sees this")
+		return refuse("whole_province_only")
 	}
 	return nil
 }
@@ -53,11 +52,11 @@ func (s *Server) adopt(w http.ResponseWriter, r *http.Request, a asker) error {
 		st.Lat, st.Lon = u.Lat, u.Lon
 	}
 	if _, known := c.Station(st.ID); known {
-		return &problem{Status: http.StatusConflict, Title: "Known already", Detail: "station " + st.ID + " is in the catalogue"}
+		return refuse("known_station", "station", st.ID)
 	}
 	if _, faults := c.With([]metrics.Station{st}); faults != nil {
 		at := slices.IndexFunc(faults, func(f metrics.Fault) bool { return f.List == "stations" })
-		return badRequest(fmt.Sprintf("%s: %s", faults[max(at, 0)].Field, faults[max(at, 0)].Message))
+		return refuse("station_refused", "field", faults[max(at, 0)].Field, "reason", faults[max(at, 0)].Message)
 	}
 	if err := s.opts.Adopt(r.Context(), st); err != nil {
 		return err

@@ -50,7 +50,7 @@ func (s *Server) evidenceOf(r *http.Request, a asker) (evidenceView, error) {
 	c := s.opts.Catalogue()
 	known, ok := s.opts.Alarms.Get(id)
 	if !ok || !admits(c, a.predicate, known) {
-		return evidenceView{}, notFound("there is no alarm " + id + " within your scope")
+		return evidenceView{}, refuse("no_such_alarm", "id", id)
 	}
 	v := evidenceView{Alarm: id, RaisedAt: known.RaisedAt, State: video.Unknown, Cameras: []evidenceCamera{}, Gaps: []evidenceGap{}, Pictures: []evidencePicture{}}
 	if s.opts.Evidence == nil {
@@ -109,7 +109,7 @@ func (s *Server) evidencePiece(w http.ResponseWriter, r *http.Request, a asker) 
 	id := v.Alarm
 	n, err := strconv.Atoi(r.PathValue("n"))
 	if err != nil {
-		return badRequest("n is the number of a picture, from GET alarms/" + id + "/evidence")
+		return refuse("not_a_number", "field", "n", "value", shortened(r.PathValue("n")))
 	}
 	for _, p := range v.Pictures {
 		if p.N != n {
@@ -130,5 +130,5 @@ func (s *Server) evidencePiece(w http.ResponseWriter, r *http.Request, a asker) 
 		_, _ = w.Write(mp4)
 		return nil
 	}
-	return notFound("there is no picture " + strconv.Itoa(n) + " with alarm " + id + " within your scope")
+	return refuse("no_such_picture", "n", n, "id", id)
 }

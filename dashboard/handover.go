@@ -52,7 +52,7 @@ const (
 // that each alarm's own history tells who had it.
 func (s *Server) handOver(w http.ResponseWriter, r *http.Request, a asker) error {
 	if !a.Role.May(access.ActOnAlarms) {
-		return forbidden("your role does not hand over")
+		return refuse("role", "act", "hand_over")
 	}
 	var body struct {
 		Scope string `json:"scope"`
@@ -68,10 +68,12 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, a asker) error
 	}
 	body.To, body.Note = strings.TrimSpace(body.To), strings.TrimSpace(body.Note)
 	switch {
-	case body.To == "" || utf8.RuneCountInString(body.To) > 200:
-		return badRequest("to: who takes over? At most 200 characters")
+	case body.To == "":
+		return refuse("missing", "field", "successor")
+	case utf8.RuneCountInString(body.To) > 200:
+		return refuse("too_long", "field", "successor", "limit", 200)
 	case utf8.RuneCountInString(body.Note) > maxNote:
-		return badRequest("note has at most 2,000 characters")
+		return refuse("too_long", "field", "note", "limit", maxNote)
 	}
 	now := metrics.MillisOf(time.Now())
 	h := Handover{ID: strconv.FormatInt(int64(now), 10), At: now, Scope: p.Scope(), By: a.Label, To: body.To, Note: body.Note, Alarms: []HandedOver{}}

@@ -74,9 +74,9 @@ func parseHistory(v url.Values, now time.Time) (queries []clickhouse.Query, form
 	ids := values(v, "metric")
 	switch {
 	case len(ids) == 0:
-		return nil, "", badRequest("metric: which one?")
+		return nil, "", refuse("missing", "field", "metric")
 	case len(ids) > maxMetrics:
-		return nil, "", badRequest(fmt.Sprintf("metric: at most %d at once", maxMetrics))
+		return nil, "", refuse("too_many_values", "field", "metric", "limit", maxMetrics)
 	}
 	switch format = v.Get("format"); format {
 	case "", formatJSON:
@@ -84,7 +84,7 @@ func parseHistory(v url.Values, now time.Time) (queries []clickhouse.Query, form
 	case formatCSV, formatSheet, formatTable:
 		q.Limit, q.MaxTime = mostRows, exportTime
 	default:
-		return nil, "", badRequest(fmt.Sprintf("format: %q is not json, csv, xlsx or parquet", format))
+		return nil, "", refuse("not_one_of", "field", "format", "value", shortened(format), "wanted", "json, csv, xlsx, parquet")
 	}
 	q.Stations, q.Units = values(v, "station"), values(v, "unit")
 	if q.By == "" && len(q.Stations) > 0 {
@@ -99,7 +99,7 @@ func parseHistory(v url.Values, now time.Time) (queries []clickhouse.Query, form
 	}{{"reported", &q.AsReported}, {"strict", &q.Strict}} {
 		if text := v.Get(flag.key); text != "" {
 			if *flag.into, err = strconv.ParseBool(text); err != nil {
-				return nil, "", badRequest(fmt.Sprintf("%s: %q is not true or false", flag.key, text))
+				return nil, "", refuse("not_one_of", "field", flag.key, "value", shortened(text), "wanted", "true, false")
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func parseSpan(v url.Values, now time.Time) (first, end metrics.Millis, err erro
 	}{{"from", &from}, {"to", &to}} {
 		if text := v.Get(t.key); text != "" {
 			if *t.into, err = time.Parse(time.RFC3339, text); err != nil {
-				return 0, 0, badRequest(fmt.Sprintf("%s: %q is not a time like 2026-07-01T07:00:00+07:00 (escape + as %%2B)", t.key, text))
+				return 0, 0, refuse("not_a_time", "field", t.key, "value", shortened(text))
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func parseStep(text string) (step time.Duration, period string, err error) {
 	}
 	if name, ok := strings.CutPrefix(text, "period:"); ok {
 		if _, known := metrics.PeriodByName(name); !known {
-			return 0, "", badRequest(fmt.Sprintf("step: %q is not a period; there are %s", name, metrics.PeriodNames()))
+			return 0, "", refuse("not_one_of", "field", "period", "value", shortened(name), "wanted", metrics.PeriodNames())
 		}
 		return 0, name, nil
 	}
@@ -165,7 +165,7 @@ func parseStep(text string) (step time.Duration, period string, err error) {
 	}
 	step, err = time.ParseDuration(text)
 	if err != nil || step <= 0 {
-		return 0, "", badRequest(fmt.Sprintf("step: %q is not one like 15m, 1h, 1d, month, period:month15 or raw", text))
+		return 0, "", refuse("bad_step", "value", shortened(text))
 	}
 	return step, "", nil
 }

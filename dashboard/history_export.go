@@ -94,7 +94,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, c *metrics.Catal
 		case err != nil:
 			s.abort(r, err)
 		case !ok:
-			return badRequest(fmt.Sprintf("metric: %q is not in the catalogue", q.Metric))
+			return refuse("unknown_metric", "value", q.Metric)
 		}
 	}
 	if err := begin(); err != nil {

@@ -2,8 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -54,14 +52,11 @@ func (g *gate) enter(ctx context.Context, principal string) (leave func(), err e
 	}
 	timer := time.NewTimer(questionWait)
 	defer timer.Stop()
-	refusal := func(detail string) error {
-		return &problem{Status: http.StatusTooManyRequests, Title: "Too many questions at once", Detail: detail}
-	}
 	select {
 	case own.taken <- struct{}{}:
 	case <-timer.C:
 		forget()
-		return nil, refusal(fmt.Sprintf("%d of yours are still being answered; ask again when one is done", questionsEach))
+		return nil, refuse("too_many_questions", "limit", questionsEach)
 	case <-ctx.Done():
 		forget()
 		return nil, ctx.Err()
@@ -71,7 +66,7 @@ func (g *gate) enter(ctx context.Context, principal string) (leave func(), err e
 	case <-timer.C:
 		<-own.taken
 		forget()
-		return nil, refusal("the database is busy with others' questions; ask again shortly")
+		return nil, refuse("database_busy")
 	case <-ctx.Done():
 		<-own.taken
 		forget()

@@ -43,7 +43,7 @@ func (s *Server) pages() {
 			http.ServeFileFS(w, r, s.opts.Pages, name) // favicon and its like
 			return
 		}
-		s.problem(w, r, notFound("there is no such page"))
+		s.problem(w, r, refuse("not_found"))
 	})
 }
 

@@ -2,11 +2,15 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
+	_ "embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,68 +20,131 @@ import (
 	"vonglau/metrics/clickhouse"
 )
 
-// problem is an answer after RFC 9457, and the error that becomes one.
+// problem is an answer after RFC 9457, and the error that becomes one. Code and
+// Params say the same as Detail in a form that the pages put into the words of the
+// reader's language: the codes are a closed set, problemTable's.
 type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
+	Type   string         `json:"type"`
+	Title  string         `json:"title"`
+	Status int            `json:"status"`
+	Detail string         `json:"detail,omitempty"`
+	Code   string         `json:"code"`
+	Params map[string]any `json:"params,omitempty"`
 }
 
 func (p *problem) Error() string { return p.Title + ": " + p.Detail }
 
-func notFound(detail string) error {
-	return &problem{Status: http.StatusNotFound, Title: "Not found", Detail: detail}
+//go:embed problems.json
+var problemDocument []byte
+
+// problemTable has all codes, and the names of fields and acts that their texts
+// hold. The pages are built with the same file.
+var problemTable = func() (table struct {
+	Codes map[string]struct {
+		Status int    `json:"status"`
+		Title  string `json:"title"`
+		En     string `json:"en"`
+		Vi     string `json:"vi"`
+	} `json:"codes"`
+	Words map[string]map[string]struct {
+		En string `json:"en"`
+		Vi string `json:"vi"`
+	} `json:"words"`
+}) {
+	if err := json.Unmarshal(problemDocument, &table); err != nil {
+		panic("problems.json: " + err.Error())
+	}
+	return table
+}()
+
+// refuse makes the problem of a code. params are names and values by turns, one for
+// each {name} of the code's text; a "field" or an "act" is a word of the table.
+func refuse(code string, params ...any) error {
+	known := problemTable.Codes[code]
+	p := &problem{Status: known.Status, Title: known.Title, Code: code}
+	var fill []string
+	for i := 0; i+1 < len(params); i += 2 {
+		name, value := params[i].(string), params[i+1]
+		if p.Params == nil {
+			p.Params = map[string]any{}
+		}
+		p.Params[name] = value
+		text := fmt.Sprint(value)
+		if word, ok := problemTable.Words[name][text]; ok {
+			text = word.En
+		}
+		fill = append(fill, "{"+name+"}", text)
+	}
+	p.Detail = strings.NewReplacer(fill...).Replace(known.En)
+	return p
 }
 
-func forbidden(detail string) error {
-	return &problem{Status: http.StatusForbidden, Title: "Not allowed", Detail: detail}
+// shortened is what somebody sent, as far as an answer gives it back.
+func shortened(text string) string {
+	const longest = 80
+	if runes := []rune(text); len(runes) > longest {
+		return string(runes[:longest]) + "…"
+	}
+	return text
+}
+
+// Problems whose text is for programs alone: their codes say no more than the status.
+
+func notFound(detail string) error {
+	return &problem{Status: http.StatusNotFound, Title: "Not found", Detail: detail}
 }
 
 func badRequest(detail string) error {
 	return &problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: detail}
 }
 
-// known maps the errors of the stages behind to answers, in one place.
+// generic are the codes of problems without one of their own, by status.
+var generic = map[int]string{
+	http.StatusBadRequest: "bad_request", http.StatusForbidden: "not_allowed", http.StatusNotFound: "not_found", http.StatusServiceUnavailable: "unavailable",
+}
+
+// known maps the errors of the stages behind to codes, in one place.
 var known = []struct {
-	err    error
-	status int
-	title  string
+	err  error
+	code string
 }{
-	{access.ErrWrong, http.StatusUnauthorized, "User or password is wrong"},
-	{access.ErrTooMany, http.StatusTooManyRequests, "Too many attempts"},
-	{access.ErrNoPairing, http.StatusNotFound, "No such code"},
-	{access.ErrTooManyPairings, http.StatusTooManyRequests, "Too many screens wait"},
-	{access.ErrPaired, http.StatusConflict, "Paired already"},
-	{access.ErrTooManyWalls, http.StatusConflict, "Too many walls"},
-	{alarm.ErrUnknown, http.StatusNotFound, "No such alarm"},
-	{alarm.ErrCleared, http.StatusConflict, "The alarm has ended"},
-	{clickhouse.ErrOutsideScope, http.StatusForbidden, "Outside your scope"},
-	{clickhouse.ErrBadQuery, http.StatusBadRequest, "Bad query"},
-	{clickhouse.ErrNotOver, http.StatusConflict, "The period is not over"},
-	{clickhouse.ErrNoReason, http.StatusConflict, "A correction needs a reason"},
-	{clickhouse.ErrUnchanged, http.StatusConflict, "Nothing new to publish"},
-	{clickhouse.ErrNoFigures, http.StatusUnprocessableEntity, "There is nothing to publish"},
-	{ErrPublishedMeanwhile, http.StatusConflict, "Published meanwhile"},
-	{clickhouse.ErrTooMany, http.StatusUnprocessableEntity, "Too many points"},
-	{clickhouse.ErrTooSlow, http.StatusUnprocessableEntity, "The query takes too long"},
-	{clickhouse.ErrTooHeavy, http.StatusUnprocessableEntity, "The query needs too much memory"},
-	{clickhouse.ErrNoDoor, http.StatusNotFound, "No SQL door"},
-	{replay.ErrNotKept, http.StatusGone, "Nothing is kept of this moment"},
-	{replay.ErrOutsideScope, http.StatusForbidden, "Outside your scope"},
-	{replay.ErrTooMany, http.StatusTooManyRequests, "Too many replays"},
-	{clickhouse.ErrExpired, http.StatusGone, "No longer kept in this detail"},
+	{access.ErrWrong, "wrong_password"},
+	{access.ErrTooMany, "too_many_attempts"},
+	{access.ErrNoPairing, "no_pairing"},
+	{access.ErrTooManyPairings, "too_many_pairings"},
+	{access.ErrPaired, "paired_already"},
+	{access.ErrTooManyWalls, "too_many_walls"},
+	{alarm.ErrUnknown, "alarm_gone"},
+	{alarm.ErrCleared, "alarm_ended"},
+	{clickhouse.ErrUnchanged, "unchanged"},
+	{clickhouse.ErrNoFigures, "no_figures"},
+	{ErrPublishedMeanwhile, "published_meanwhile"},
+	{clickhouse.ErrNoDoor, "no_sql_door"},
+	{replay.ErrNotKept, "not_kept"},
+	{replay.ErrOutsideScope, "recorded_outside_scope"},
+	{replay.ErrTooMany, "too_many_replays"},
+}
+
+// problemOf finds the problem that an error is; false: it is a failure.
+func problemOf(err error) (*problem, bool) {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p, true
+	}
+	if refused, ok := errors.AsType[*clickhouse.Refused](err); ok {
+		return errors.AsType[*problem](refuse(refused.Code, refused.Params...))
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			return errors.AsType[*problem](refuse(k.code))
+		}
+	}
+	return nil, false
 }
 
 // problem answers with an error. What is not known is logged and told without
 // its insides.
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
-	p, ok := errors.AsType[*problem](err)
-	for _, k := range known {
-		if !ok && errors.Is(err, k.err) {
-			p, ok = &problem{Status: k.status, Title: k.title, Detail: err.Error()}, true
-		}
-	}
+	p, ok := problemOf(err)
 	if !ok {
 		if r.Context().Err() != nil {
 			return // nobody listens any more
@@ -85,10 +152,11 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		if suppressed, due := s.failures.due(time.Now()); due {
 			s.log.Error("request failed", "path", r.URL.Path, "error", err, "suppressed", suppressed)
 		}
-		p = &problem{Status: http.StatusServiceUnavailable, Title: "Not available now", Detail: "a part of the system does not answer; try again shortly"}
+		p, _ = problemOf(refuse("unavailable"))
 	}
 	answer := *p
 	answer.Type = "about:blank"
+	answer.Code = cmp.Or(answer.Code, generic[answer.Status], "failed")
 	s.tel.problems.WithLabelValues(http.StatusText(answer.Status)).Inc()
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(answer.Status)
@@ -157,7 +225,7 @@ func decode(data []byte, into any) error {
 		return unread(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return badRequest("something stands behind the JSON value of the body")
+		return refuse("body_not_json", "reason", "something stands behind the JSON value of the body")
 	}
 	return nil
 }
@@ -165,10 +233,10 @@ func decode(data []byte, into any) error {
 // unread says why a body could not be read.
 func unread(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Detail: "at most 8 MiB are taken"}
+		return refuse("body_too_large", "limit", maxBody>>20)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &problem{Status: http.StatusRequestTimeout, Title: "Too slow", Detail: "the body was not there within a minute"}
+		return refuse("body_too_slow")
 	}
-	return badRequest("the body is not the JSON that is expected: " + err.Error())
+	return refuse("body_not_json", "reason", err.Error())
 }

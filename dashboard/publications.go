@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -37,10 +36,10 @@ type publishBody struct {
 // was published before becomes its next revision, with a reason.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, a asker) error {
 	if !a.Role.May(access.Publish) {
-		return forbidden("your role does not publish figures")
+		return refuse("role", "act", "publish")
 	}
 	if s.opts.Publish == nil {
-		return notFound("nothing can be published here")
+		return refuse("publishing_off")
 	}
 	var body publishBody
 	if err := read(w, r, &body); err != nil {
@@ -80,16 +79,18 @@ func (b *publishBody) ask(now metrics.Millis) (clickhouse.Publish, error) {
 	ask := clickhouse.Publish{Metrics: b.Metrics, Of: b.Of, Units: b.Units, Period: b.Period, Agg: b.Agg, Cumulative: b.Cumulative, Reason: strings.TrimSpace(b.Reason)}
 	period, ok := metrics.PeriodByName(b.Period)
 	switch {
-	case len(b.Metrics) == 0 || len(b.Metrics) > maxMetrics:
-		return ask, badRequest(fmt.Sprintf("metrics: at least one and at most %d", maxMetrics))
+	case len(b.Metrics) == 0:
+		return ask, refuse("missing", "field", "metrics")
+	case len(b.Metrics) > maxMetrics:
+		return ask, refuse("too_many_values", "field", "metrics", "limit", maxMetrics)
 	case !ok:
-		return ask, badRequest(fmt.Sprintf("period: %q is not one of %s", b.Period, metrics.PeriodNames()))
+		return ask, refuse("not_one_of", "field", "period", "value", shortened(b.Period), "wanted", metrics.PeriodNames())
 	case utf8.RuneCountInString(ask.Reason) > maxNote:
-		return ask, badRequest("reason has at most 2,000 characters")
+		return ask, refuse("too_long", "field", "reason", "limit", maxNote)
 	}
 	for _, of := range b.Of {
 		if of != metrics.OfUnit && of != metrics.OfTotal {
-			return ask, badRequest(fmt.Sprintf("of: %q is not unit or total", of))
+			return ask, refuse("not_one_of", "field", "of", "value", shortened(of), "wanted", "unit, total")
 		}
 	}
 	if b.On == "" {
@@ -98,7 +99,7 @@ func (b *publishBody) ask(now metrics.Millis) (clickhouse.Publish, error) {
 	}
 	day, err := time.ParseInLocation(time.DateOnly, string(b.On), metrics.Civil)
 	if err != nil {
-		return ask, badRequest(fmt.Sprintf("on: %q is not a date like 2026-11-14", b.On))
+		return ask, refuse("not_a_date", "field", "on", "value", shortened(string(b.On)))
 	}
 	ask.At = metrics.MillisOf(day.Add(12 * time.Hour)) // the rain day of a date is the one that holds its noon
 	return ask, nil
@@ -120,7 +121,7 @@ func (s *Server) publications(w http.ResponseWriter, r *http.Request, a asker) e
 		return err
 	}
 	if s.opts.Revisions == nil {
-		return notFound("nothing is published here")
+		return refuse("publishing_off")
 	}
 	leave, err := s.gate.enter(r.Context(), a.User)
 	if err != nil {
@@ -181,7 +182,7 @@ func parsePublished(text string, now time.Time) (metrics.Millis, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil || at.Unix() <= 0 {
-		return 0, badRequest("published: " + strconv.Quote(text) + " is not now, a date like 2026-11-20, or a time like 2026-11-20T07:00:00+07:00 (escape + as %2B)")
+		return 0, refuse("not_a_time", "field", "published", "value", shortened(text))
 	}
 	return metrics.MillisOf(at), nil
 }

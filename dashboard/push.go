@@ -33,7 +33,7 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, a asker) error {
 			return pushAnswer{}, err
 		}
 		if len(body) > maxPush {
-			return pushAnswer{}, badRequest("at most 10,000 readings in one push")
+			return pushAnswer{}, refuse("too_many_values", "field", "readings", "limit", maxPush)
 		}
 		answer := pushAnswer{Refused: []Refused{}}
 		readings, index := make([]metrics.Reading, 0, len(body)), make([]int, 0, len(body))
@@ -80,11 +80,11 @@ func (s *Server) message(w http.ResponseWriter, r *http.Request, a asker) error 
 // for those that have a time of their own.
 func (s *Server) once(w http.ResponseWriter, r *http.Request, a asker, take func(body []byte) (pushAnswer, error)) error {
 	if !a.Role.May(access.PushReadings) {
-		return forbidden("your role does not push readings")
+		return refuse("role", "act", "push")
 	}
 	given := r.Header.Get("Idempotency-Key")
 	if len(given) > 200 {
-		return badRequest("Idempotency-Key has at most 200 characters")
+		return refuse("too_long", "field", "key", "limit", 200)
 	}
 	body, err := whole(w, r)
 	if err != nil {
@@ -151,9 +151,9 @@ func (k *idempotency) begin(key string, request [sha256.Size]byte) (first func(*
 	switch known := k.pushes[key]; {
 	case known == nil:
 	case known.request != request:
-		return nil, answer, &problem{Status: http.StatusUnprocessableEntity, Title: "Key used before", Detail: "this Idempotency-Key came with another body before: make a new key for each push"}
+		return nil, answer, refuse("key_reused")
 	case known.answer == nil:
-		return nil, answer, &problem{Status: http.StatusConflict, Title: "Still running", Detail: "the first push with this Idempotency-Key is not done yet: send it again in a moment"}
+		return nil, answer, refuse("push_running")
 	default:
 		return nil, *known.answer, nil
 	}

@@ -34,9 +34,9 @@ func (s *Server) ranking(w http.ResponseWriter, r *http.Request, a asker) error 
 	m, ok := c.Metric(q.Get("metric"))
 	switch {
 	case !ok || !m.KPI() || !p.Domain(m.Domain):
-		return badRequest("metric: there is no figure " + q.Get("metric") + " within your scope")
+		return refuse("no_such_figure", "value", shortened(q.Get("metric")))
 	case m.Better == "":
-		return badRequest("metric: " + m.ID + " has no better or worse: nothing to rank by")
+		return refuse("not_ranked", "value", m.ID)
 	}
 	among := cmp.Or(q.Get("among"), "units")
 	var peers []peer
@@ -54,7 +54,7 @@ func (s *Server) ranking(w http.ResponseWriter, r *http.Request, a asker) error 
 			}
 		}
 	default:
-		return badRequest("among is units or scopes")
+		return refuse("not_one_of", "field", "among", "value", shortened(among), "wanted", "units, scopes")
 	}
 	now := metrics.MillisOf(metrics.Now())
 	return reply(w, map[string]any{

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -110,7 +109,7 @@ func (s *Server) replays(w http.ResponseWriter, _ *http.Request, a asker) error 
 	})
 }
 
-var errNoReplay = notFound("nothing is recorded here: replay is switched off in the configuration")
+var errNoReplay = refuse("replay_off")
 
 var replayUpgrader = websocket.Upgrader{Subprotocols: []string{hub.Subprotocol}, ReadBufferSize: 512, WriteBufferSize: 4 << 10}
 
@@ -129,7 +128,7 @@ func (s *Server) replaySocket(w http.ResponseWriter, r *http.Request, a asker) e
 	text := r.URL.Query().Get("at")
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return badRequest(fmt.Sprintf("at: %.40q is not a time like 2026-11-21T13:47:00+07:00", text))
+		return refuse("not_a_time", "field", "at", "value", shortened(text))
 	}
 	release, err := kept.Sessions.Take(a.User)
 	if err != nil {

@@ -26,6 +26,7 @@ type savedView struct {
 
 const (
 	maxViews     = 100  // of one user
+	maxViewName  = 120  // characters
 	maxViewQuery = 4000 // bytes
 )
 
@@ -57,18 +58,21 @@ func (s *Server) savedViews(w http.ResponseWriter, r *http.Request, a asker) err
 // saveView keeps a view; one of the same name is replaced.
 func (s *Server) saveView(w http.ResponseWriter, r *http.Request, a asker) error {
 	if a.Role == access.Screen {
-		return forbidden("a wall keeps no views")
+		return refuse("role", "act", "keep_views")
 	}
 	var v savedView
 	if err := read(w, r, &v); err != nil {
 		return err
 	}
 	v.Name = strings.TrimSpace(v.Name)
-	if v.Name == "" || utf8.RuneCountInString(v.Name) > 120 {
-		return badRequest("name: at least one and at most 120 characters")
+	switch {
+	case v.Name == "":
+		return refuse("missing", "field", "name")
+	case utf8.RuneCountInString(v.Name) > maxViewName:
+		return refuse("too_long", "field", "name", "limit", maxViewName)
 	}
 	if _, err := url.ParseQuery(v.Query); err != nil || len(v.Query) > maxViewQuery {
-		return badRequest("query: is no query of an address, or longer than 4,000 bytes")
+		return refuse("bad_view", "limit", maxViewQuery)
 	}
 	list, err := s.viewsOf(r, a.User)
 	if err != nil {
@@ -79,7 +83,7 @@ func (s *Server) saveView(w http.ResponseWriter, r *http.Request, a asker) error
 	if at := slices.IndexFunc(list, func(o savedView) bool { return o.Name == v.Name }); at >= 0 {
 		v.ID = list[at].ID
 	} else if len(list) >= maxViews {
-		return &problem{Status: http.StatusConflict, Title: "Too many views", Detail: "100 views are kept; delete one first"}
+		return refuse("too_many_views", "limit", maxViews)
 	}
 	value, err := json.Marshal(v)
 	if err != nil {
@@ -99,7 +103,7 @@ func (s *Server) deleteView(w http.ResponseWriter, r *http.Request, a asker) err
 	}
 	id := r.PathValue("id")
 	if !slices.ContainsFunc(list, func(v savedView) bool { return v.ID == id }) {
-		return notFound("you have no view " + id)
+		return refuse("no_such_view", "id", shortened(id))
 	}
 	if err := s.opts.Views.Delete(r.Context(), keyFor(a.User, id)); err != nil {
 		return fmt.Errorf("view: %w", err)

@@ -231,7 +231,7 @@ func (s *Server) routes() {
 	api("POST /api/v1/views", s.saveView)
 	api("DELETE /api/v1/views/{id}", s.deleteView)
 	s.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		s.problem(w, r, notFound("there is no such address in the API; GET /api/v1/openapi.json lists them"))
+		s.problem(w, r, refuse("no_such_address"))
 	})
 	s.pages()
 }
@@ -248,16 +248,16 @@ func (s *Server) authenticated(w http.ResponseWriter, r *http.Request, pattern s
 	start := time.Now()
 	principal, ok := s.principal(r, start)
 	if !ok {
-		s.problem(w, r, &problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "POST /api/v1/session with user and password"})
+		s.problem(w, r, refuse("sign_in_first"))
 		return
 	}
 	if principal.Role == access.Screen && !wallRoutes[pattern] {
-		s.problem(w, r, forbidden("a wall only looks: "+pattern+" is not for it"))
+		s.problem(w, r, refuse("wall_only_looks", "route", pattern))
 		return
 	}
 	predicate, err := s.predicate(principal.Scope)
 	if err != nil {
-		s.problem(w, r, forbidden(err.Error()))
+		s.problem(w, r, refuse("no_scope", "scope", principal.Scope))
 		return
 	}
 	if err := handle(w, r, asker{principal, predicate}); err != nil {
@@ -293,10 +293,10 @@ func (s *Server) within(a asker, scope string) (metrics.Predicate, error) {
 	}
 	p, err := s.predicate(scope)
 	if err != nil {
-		return metrics.Predicate{}, notFound(err.Error())
+		return metrics.Predicate{}, refuse("unknown_scope", "scope", shortened(scope))
 	}
 	if !a.predicate.Contains(p) {
-		return metrics.Predicate{}, forbidden("scope " + scope + " is not within yours")
+		return metrics.Predicate{}, refuse("outside_scope", "field", "scope", "value", scope)
 	}
 	return p, nil
 }

@@ -47,7 +47,7 @@ type person struct {
 func (s *Server) person(p access.Principal) (person, error) {
 	own, err := s.predicate(p.Scope)
 	if err != nil {
-		return person{}, forbidden(err.Error())
+		return person{}, refuse("no_scope", "scope", p.Scope)
 	}
 	me := person{Principal: p, Scopes: []string{p.Scope}, May: p.Role.Rights()}
 	for _, scope := range s.opts.Catalogue().Scopes() {

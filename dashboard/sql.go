@@ -14,7 +14,7 @@ import (
 // scope admits.
 func (s *Server) sql(w http.ResponseWriter, r *http.Request, a asker) error {
 	if a.Role != access.Analyst && a.Role != access.Operator {
-		return forbidden("the SQL door is for analysts and operators")
+		return refuse("role", "act", "sql")
 	}
 	if s.opts.SQL == nil {
 		return clickhouse.ErrNoDoor
@@ -27,7 +27,7 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request, a asker) error {
 		return err
 	}
 	if body.Format != "" && body.Format != formatJSON && body.Format != formatCSV {
-		return badRequest(fmt.Sprintf("format: %q is not json or csv", body.Format))
+		return refuse("not_one_of", "field", "format", "value", body.Format, "wanted", "json, csv")
 	}
 	leave, err := s.gate.enter(r.Context(), a.User)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request, a asker) error {
 	// What JSON cannot hold (not a number, infinite) must not cut the answer off.
 	data, err := json.Marshal(map[string]any{"columns": columns, "rows": result.Rows})
 	if err != nil {
-		return badRequest("the answer holds a value that JSON cannot: ask for csv, or leave out what is not finite")
+		return refuse("sql_not_finite")
 	}
 	return reply(w, json.RawMessage(data))
 }

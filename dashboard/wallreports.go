@@ -85,7 +85,7 @@ func (s *Server) reportWall(w http.ResponseWriter, r *http.Request, a asker) err
 		return err
 	}
 	if len(report.Sequence) > maxSequences || len(report.Layout) > 100 || len(report.Scene) > 100 || len(report.Link) > 20 {
-		return badRequest("a report is too long: at most 64 topics, names of at most 100 bytes")
+		return refuse("report_too_long")
 	}
 	key := s.ownerOf(r)
 	if a.Role == access.Screen {

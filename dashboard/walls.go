@@ -14,6 +14,7 @@ const (
 	wallCookie    = "ioc_wall"
 	pairingCookie = "ioc_pairing"
 	wallAge       = 365 * 24 * time.Hour
+	maxWallName   = 80 // characters
 )
 
 // openPairing gives a screen without a session the code that it shows.
@@ -47,7 +48,7 @@ func (s *Server) claimPairing(w http.ResponseWriter, r *http.Request) {
 // approvePairing lets a screen in, with a scope within the asker's own.
 func (s *Server) approvePairing(w http.ResponseWriter, r *http.Request, a asker) error {
 	if !a.Role.May(access.PairWalls) {
-		return forbidden("your role does not pair walls")
+		return refuse("role", "act", "pair_walls")
 	}
 	var body struct {
 		Name   string `json:"name"`
@@ -58,8 +59,11 @@ func (s *Server) approvePairing(w http.ResponseWriter, r *http.Request, a asker)
 		return err
 	}
 	name := strings.TrimSpace(body.Name)
-	if name == "" || utf8.RuneCountInString(name) > 80 {
-		return badRequest("name: where does the screen hang? At most 80 characters")
+	switch {
+	case name == "":
+		return refuse("missing", "field", "wall_name")
+	case utf8.RuneCountInString(name) > maxWallName:
+		return refuse("too_long", "field", "wall_name", "limit", maxWallName)
 	}
 	if body.Scope == "" {
 		body.Scope = a.Scope
@@ -71,7 +75,7 @@ func (s *Server) approvePairing(w http.ResponseWriter, r *http.Request, a asker)
 		body.Layout = s.opts.Layouts[0].ID
 	}
 	if _, ok := s.layout(body.Layout); !ok {
-		return badRequest("layout: there is no layout " + body.Layout)
+		return refuse("no_such_layout", "value", shortened(body.Layout))
 	}
 	var wall access.Wall
 	err := s.pairings.Approve(r.PathValue("code"), time.Now(), func() (token string, err error) {
@@ -109,7 +113,7 @@ func viewWall(wall access.Wall, seen *seenWall) wallView {
 // the browsers that show a wall under somebody's session.
 func (s *Server) walls(w http.ResponseWriter, _ *http.Request, a asker) error {
 	if !a.Role.May(access.PairWalls) {
-		return forbidden("your role does not look after walls")
+		return refuse("role", "act", "look_after_walls")
 	}
 	seen := s.screens.list(time.Now())
 	list := []wallView{}
@@ -131,7 +135,7 @@ func (s *Server) walls(w http.ResponseWriter, _ *http.Request, a asker) error {
 // pairing code again.
 func (s *Server) revokeWall(w http.ResponseWriter, r *http.Request, a asker) error {
 	if !a.Role.May(access.PairWalls) {
-		return forbidden("your role does not look after walls")
+		return refuse("role", "act", "look_after_walls")
 	}
 	id := r.PathValue("id")
 	known := false
@@ -141,7 +145,7 @@ func (s *Server) revokeWall(w http.ResponseWriter, r *http.Request, a asker) err
 		}
 	}
 	if !known {
-		return notFound("there is no wall " + id + " within your scope")
+		return refuse("no_such_wall", "id", shortened(id))
 	}
 	key, ok, err := s.opts.Walls.Revoke(r.Context(), id)
 	if ok {

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,7 +29,7 @@ type Counts struct {
 // starts: the proof that nothing is missing and nothing counts twice.
 func (s *Store) CountIdentities(ctx context.Context, from, to metrics.Millis) (Counts, error) {
 	if from != from.Floor(24*time.Hour) || to != to.Floor(24*time.Hour) {
-		return Counts{}, bad("from and to must be civil days' starts")
+		return Counts{}, errors.New("from and to must be civil days' starts")
 	}
 	var c Counts
 	const rollup = "(SELECT sum(count) FROM %s FINAL WHERE bucket >= toDateTime(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) AND bucket < toDateTime(fromUnixTimestamp64Milli({to:Int64}, 'UTC')))"

@@ -25,7 +25,7 @@ func gridOf(q *Query) (grid, error) {
 	}
 	p, ok := metrics.PeriodByName(name)
 	if !ok {
-		return grid{}, bad("period %q is not one of %s", name, metrics.PeriodNames())
+		return grid{}, bad("not_one_of", "field", "period", "value", name, "wanted", metrics.PeriodNames())
 	}
 	if p.Days == 1 && p.ShiftHours == 0 {
 		return grid{width: 24 * time.Hour}, nil

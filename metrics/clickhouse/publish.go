@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
@@ -47,17 +48,17 @@ type Publish struct {
 func (s *Store) Prepare(ctx context.Context, ask Publish, c *metrics.Catalogue, p metrics.Predicate, now metrics.Millis) (pub metrics.Publication, same int, err error) {
 	period, ok := metrics.PeriodByName(ask.Period)
 	if !ok {
-		return pub, 0, bad("period %q is not one of %s", ask.Period, metrics.PeriodNames())
+		return pub, 0, bad("not_one_of", "field", "period", "value", ask.Period, "wanted", metrics.PeriodNames())
 	}
 	if len(ask.Metrics) == 0 {
-		return pub, 0, bad("metrics: which?")
+		return pub, 0, bad("missing", "field", "metrics")
 	}
 	pub = metrics.Publication{
 		ID: rand.Text(), At: now, By: ask.By, User: ask.User, Scope: p.Scope(), Period: ask.Period,
 		Start: period.Start(ask.At), End: period.Next(ask.At), Reason: ask.Reason,
 	}
 	if pub.End > now {
-		return pub, 0, fmt.Errorf("%w: it lasts until %s", ErrNotOver, pub.End.Time().In(metrics.Civil).Format("2006-01-02 15:04"))
+		return pub, 0, &Refused{ErrNotOver, "not_over", []any{"until", pub.End.Time().In(metrics.Civil).Format(time.RFC3339)}}
 	}
 	of := ask.Of
 	if len(of) == 0 {
@@ -72,7 +73,7 @@ func (s *Store) Prepare(ctx context.Context, ask Publish, c *metrics.Catalogue, 
 				q.By, q.Units = ByUnit, ask.Units
 			case metrics.OfTotal:
 			default:
-				return pub, 0, bad("of %q is not unit or total", subject)
+				return pub, 0, bad("not_one_of", "field", "of", "value", subject, "wanted", "unit, total")
 			}
 			answer, err := s.History(ctx, q, c, p)
 			if err != nil {
@@ -116,7 +117,7 @@ func (s *Store) Prepare(ctx context.Context, ask Publish, c *metrics.Catalogue, 
 	case len(pub.Figures) == 0:
 		return pub, 0, ErrNoFigures
 	case revised > 0 && ask.Reason == "":
-		return pub, same, fmt.Errorf("%w: %d figures differ from what was published", ErrNoReason, revised)
+		return pub, same, &Refused{ErrNoReason, "needs_reason", []any{"count", revised}}
 	}
 	return pub, same, nil
 }

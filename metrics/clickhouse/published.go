@@ -45,17 +45,17 @@ func (pl *plan) checkPublished() error {
 	case q.Published == 0:
 		return nil
 	case pl.periodName() == "":
-		return bad("published figures are of report periods: ask with one of %s", metrics.PeriodNames())
+		return bad("published_period", "wanted", metrics.PeriodNames())
 	case q.By != ByUnit && q.By != ByTotal || len(q.Stations) > 0:
-		return bad("published figures are of units or of a whole scope, not of stations")
+		return bad("published_of_units")
 	case q.By == ByTotal && len(q.Units) > 0:
-		return bad("a published total is of a whole scope: name the scope instead of units")
+		return bad("published_total")
 	case !slices.Contains([]metrics.How{metrics.Avg, metrics.Sum, metrics.Min, metrics.Max, metrics.Last}, q.Agg):
-		return bad("agg %q is not published: avg, sum, min, max and last are", q.Agg)
+		return bad("agg_not_published", "value", string(q.Agg))
 	case q.AsOf != "" || q.AsReported:
-		return bad("published figures stand under the units of their own day: they cannot be restated")
+		return bad("published_restated")
 	case q.Published < 0 || q.Published > endStorable:
-		return bad("published must lie between 1970 and 2100")
+		return bad("outside_years", "field", "published", "from", "1970", "to", "2100")
 	}
 	q.Strict = true
 	return nil

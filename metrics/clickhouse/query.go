@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"vonglau/metrics"
@@ -100,9 +101,33 @@ var (
 	ErrExpired = errors.New("no longer kept in this detail")
 )
 
-func bad(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrBadQuery, fmt.Sprintf(format, args...))
+// Refused says why a query is not answered, in a form that others can put into
+// words of their own: a code of a closed set, and the values that it is about.
+type Refused struct {
+	Kind error // one of the errors above; errors.Is finds it
+	Code string
+	// Params are names and values by turns. The values of "field" are names of a
+	// query's fields; times are texts after RFC 3339.
+	Params []any
 }
+
+func (r *Refused) Error() string {
+	text := r.Kind.Error() + ": " + strings.ReplaceAll(r.Code, "_", " ")
+	for i := 0; i+1 < len(r.Params); i += 2 {
+		text += fmt.Sprintf(", %v %v", r.Params[i], r.Params[i+1])
+	}
+	return text
+}
+
+func (r *Refused) Unwrap() error { return r.Kind }
+
+func bad(code string, params ...any) error { return &Refused{ErrBadQuery, code, params} }
+
+func outside(field, value string) error {
+	return &Refused{ErrOutsideScope, "outside_scope", []any{"field", field, "value", value}}
+}
+
+var errTooSlow, errTooHeavy = &Refused{ErrTooSlow, "too_slow", nil}, &Refused{ErrTooHeavy, "too_heavy", nil}
 
 // plan is a query that was checked against the catalogue and the predicate.
 type plan struct {
@@ -124,14 +149,14 @@ type plan struct {
 // newPlan is the only way to a query: it binds the predicate.
 func newPlan(q Query, c *metrics.Catalogue, p metrics.Predicate) (*plan, error) {
 	if p.Scope() == "" {
-		return nil, fmt.Errorf("%w: nobody without a scope sees history", ErrOutsideScope)
+		return nil, outside("scope", "")
 	}
 	m, ok := c.Metric(q.Metric)
 	if !ok {
-		return nil, bad("metric %q is not in the catalogue", q.Metric)
+		return nil, bad("unknown_metric", "value", q.Metric)
 	}
 	if !p.Domain(m.Domain) {
-		return nil, fmt.Errorf("%w: metric %q", ErrOutsideScope, q.Metric)
+		return nil, outside("metric", q.Metric)
 	}
 	pl := &plan{Query: q, metric: m, measured: map[string]int{}, equipped: map[string]int{}}
 	if err := pl.check(); err != nil {
@@ -143,42 +168,42 @@ func newPlan(q Query, c *metrics.Catalogue, p metrics.Predicate) (*plan, error) 
 func (pl *plan) check() error {
 	q := &pl.Query
 	if !slices.Contains([]string{ByStation, ByUnit, ByTotal}, q.By) {
-		return bad("by %q is not station, unit or empty", q.By)
+		return bad("not_one_of", "field", "by", "value", q.By, "wanted", "station, unit, total")
 	}
 	if q.From >= q.To {
-		return bad("from is not before to")
+		return bad("from_not_before_to")
 	}
 	if q.From < firstStorable || q.To > endStorable {
-		return bad("from and to must lie between 1970 and 2100")
+		return bad("outside_years", "field", "from_to", "from", "1970", "to", "2100")
 	}
 	if q.Step != StepMonth && (q.Step < 0 || q.Step%metrics.BucketWidth != 0) {
-		return bad("step %v is not a multiple of 15 minutes", q.Step)
+		return bad("step_uneven", "value", q.Step.String())
 	}
 	var err error
 	if pl.grid, err = gridOf(q); err != nil {
 		return err
 	}
 	if q.Period != "" && q.Step != 0 {
-		return bad("step and period exclude each other")
+		return bad("exclusive", "field", "step", "other", "period")
 	}
 	ratio, raw := pl.metric.Kind == metrics.Ratio, pl.grid.raw()
 	if raw && (q.By != ByStation || ratio || q.Agg != "") {
-		return bad("raw readings (step 0) are of a metric that is read, by station and without agg")
+		return bad("raw_only")
 	}
 	if ratio && q.Agg != "" && q.Agg != metrics.Avg {
-		return bad("agg %q has no meaning for a ratio", q.Agg)
+		return bad("agg_of_ratio", "value", string(q.Agg))
 	}
 	if q.Agg == "" {
 		q.Agg = usual(pl.metric.Kind)
 	}
 	if !slices.Contains([]metrics.How{metrics.Avg, metrics.Sum, metrics.Min, metrics.Max, metrics.Last, Count, P50, P95, Rate}, q.Agg) {
-		return bad("agg %q is not one of avg, sum, min, max, last, count, p50, p95, rate", q.Agg)
+		return bad("not_one_of", "field", "agg", "value", string(q.Agg), "wanted", "avg, sum, min, max, last, count, p50, p95, rate")
 	}
 	if err := pl.checkMore(); err != nil {
 		return err
 	}
 	if q.Limit < 0 || q.Limit > mostPoints {
-		return bad("limit %d is not between 1 and %d", q.Limit, mostPoints)
+		return bad("not_between", "field", "limit", "value", q.Limit, "from", 1, "to", mostPoints)
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultPoints
@@ -193,7 +218,7 @@ func (pl *plan) check() error {
 	q.From = pl.grid.start(q.From)
 	pl.show, pl.end = q.From, pl.grid.next(pl.grid.start(q.To-1))
 	if pl.grid.width > 0 && int64(pl.end.Sub(q.From)/pl.grid.width) > int64(q.Limit) {
-		return fmt.Errorf("%w: one series alone has more than %d", ErrTooMany, q.Limit)
+		return tooMany(q.Limit)
 	}
 	if q.Cumulative != "" {
 		q.From = pl.grid.start(pl.total.Start(q.From))
@@ -212,18 +237,18 @@ func (pl *plan) check() error {
 func (pl *plan) checkMore() error {
 	q := &pl.Query
 	if pl.grid.raw() && (q.Cumulative != "" || q.Compare != "") {
-		return bad("raw readings are neither added up nor compared")
+		return bad("raw_plain")
 	}
 	switch q.Compare {
 	case "", ComparePrevious, CompareYear, CompareTarget:
 	default:
-		return bad("compare %q is not previous, year or target", q.Compare)
+		return bad("not_one_of", "field", "compare", "value", q.Compare, "wanted", "previous, year, target")
 	}
 	if err := q.AsOf.Check(); err != nil {
-		return bad("as_of: %v", err)
+		return bad("not_a_date", "field", "as_of", "value", string(q.AsOf))
 	}
 	if q.AsOf != "" && q.AsReported {
-		return bad("as_of and as reported exclude each other")
+		return bad("exclusive", "field", "as_of", "other", "reported")
 	}
 	if err := pl.checkPublished(); err != nil {
 		return err
@@ -233,13 +258,13 @@ func (pl *plan) checkMore() error {
 	}
 	var ok bool
 	if pl.total, ok = metrics.PeriodByName(q.Cumulative); !ok {
-		return bad("cumulative %q is not one of %s", q.Cumulative, metrics.PeriodNames())
+		return bad("not_one_of", "field", "cumulative", "value", q.Cumulative, "wanted", metrics.PeriodNames())
 	}
 	if q.Compare == ComparePrevious {
-		return bad("a cumulative value is compared with the year before or the target")
+		return bad("cumulative_previous")
 	}
 	if pl.metric.Kind != metrics.Ratio && !slices.Contains([]metrics.How{metrics.Sum, metrics.Min, metrics.Max, Count}, q.Agg) {
-		return bad("agg %q cannot be added up from step to step", q.Agg)
+		return bad("agg_not_cumulative", "value", string(q.Agg))
 	}
 	return nil
 }
@@ -261,7 +286,7 @@ func usual(kind metrics.Kind) metrics.How {
 func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 	for _, id := range pl.Stations {
 		if !p.Station(id) {
-			return fmt.Errorf("%w: station %q", ErrOutsideScope, id)
+			return outside("station", id)
 		}
 	}
 	var units map[string]bool
@@ -269,7 +294,7 @@ func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 		units = map[string]bool{}
 		for _, code := range pl.Units {
 			if !p.Unit(code) {
-				return fmt.Errorf("%w: unit %q", ErrOutsideScope, code)
+				return outside("unit", code)
 			}
 			for _, under := range c.Under(code, p.On()) {
 				units[under] = true

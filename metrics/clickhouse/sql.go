@@ -80,17 +80,21 @@ func checkSQL(text string) error {
 	bare = strings.TrimRight(bare, " \t\r\n;")
 	switch {
 	case strings.Contains(bare, ";"):
-		return bad("one statement at a time")
+		return badSQL("one statement at a time")
 	case !firstWord.MatchString(bare):
-		return bad("only SELECT is allowed here")
+		return badSQL("only SELECT is allowed here")
 	}
 	if word := forbidden.FindString(bare); word != "" {
-		return bad("%q is not allowed here; there are the tables readings, quarters, hours and days", word)
+		return badSQL("%q is not allowed here; there are the tables readings, quarters, hours and days", word)
 	}
 	if call := tableCall.FindString(bare); call != "" {
-		return bad("the function %q is not allowed here", strings.TrimRight(call, "( \t\r\n"))
+		return badSQL("the function %q is not allowed here", strings.TrimRight(call, "( \t\r\n"))
 	}
 	return nil
+}
+
+func badSQL(format string, args ...any) error {
+	return bad("sql_refused", "reason", fmt.Sprintf(format, args...))
 }
 
 // strip blanks strings, quoted names and comments.
@@ -105,7 +109,7 @@ func strip(text string) (string, error) {
 				end = len(rest)
 			}
 		case strings.HasPrefix(rest, "/*"), rest[0] == '#', strings.HasPrefix(rest, "$"):
-			return "", bad("comments other than -- and dollar quotes are not allowed here")
+			return "", badSQL("comments other than -- and dollar quotes are not allowed here")
 		case rest[0] == '\'' || rest[0] == '"' || rest[0] == '`':
 			for end = 1; end < len(rest) && rest[end] != rest[0]; end++ {
 				if rest[end] == '\\' {
@@ -113,7 +117,7 @@ func strip(text string) (string, error) {
 				}
 			}
 			if end++; end > len(rest) {
-				return "", bad("a quote is not closed")
+				return "", badSQL("a quote is not closed")
 			}
 		default:
 			out.WriteByte(rest[0])
@@ -130,7 +134,7 @@ func strip(text string) (string, error) {
 // hold what the predicate admits. A faulty text is ErrBadQuery.
 func (s *Store) SQL(ctx context.Context, text string, c *metrics.Catalogue, p metrics.Predicate) (Result, error) {
 	if p.Scope() == "" {
-		return Result{}, fmt.Errorf("%w: nobody without a scope", ErrOutsideScope)
+		return Result{}, outside("scope", "")
 	}
 	if err := checkSQL(text); err != nil {
 		return Result{}, err
@@ -187,13 +191,13 @@ func sqlError(err error) error {
 	case exception.Code == 396:
 		return tooMany(mostSQLRows)
 	case exception.Code == 158, exception.Code == 307: // rows or bytes to read
-		return fmt.Errorf("%w: it reads too many rows", ErrTooHeavy)
+		return errTooHeavy
 	case exception.Code == 159, exception.Code == 160, exception.Code == 241:
 		return serverError("query", err)
 	case exception.Code == 497, exception.Code == 164, exception.Code == 452, exception.Code == 291:
-		return fmt.Errorf("%w: not allowed here: %s", ErrBadQuery, exception.Message)
+		return badSQL("not allowed here: %s", exception.Message)
 	}
-	return fmt.Errorf("%w: %s", ErrBadQuery, exception.Message)
+	return badSQL("%s", exception.Message)
 }
 
 // admit opens the door the first time, and gives the token of what the predicate

@@ -34,7 +34,7 @@ func (s *Store) Stream(ctx context.Context, q Query, c *metrics.Catalogue, p met
 		return answer, nil
 	}
 	if kept := s.horizon(pl.source()); pl.needs() < kept {
-		return Answer{}, fmt.Errorf("%w: before %s; ask for a wider step", ErrExpired, kept.Time().In(metrics.Civil).Format(time.DateOnly))
+		return Answer{}, &Refused{ErrExpired, "expired", []any{"before", kept.Time().In(metrics.Civil).Format(time.DateOnly)}}
 	}
 	began := time.Now()
 	defer func() { s.tel.querySeconds.Observe(time.Since(began).Seconds()) }()
@@ -96,7 +96,9 @@ func (pl *plan) needs() metrics.Millis {
 	return pl.show
 }
 
-func tooMany(limit int) error { return fmt.Errorf("%w: more than %d", ErrTooMany, limit) }
+func tooMany(limit int) error {
+	return &Refused{ErrTooMany, "too_many_points", []any{"limit", limit}}
+}
 
 // shown are the points from the first step that was asked for; a series that has
 // nothing there is left out.
@@ -145,7 +147,7 @@ func (s *Store) open(ctx context.Context, pl *plan) (*cursor, error) {
 	cur := &cursor{pl: pl, group: len(pl.stations), open: func(stations, keys []string) (native.Rows, error) {
 		left := time.Until(until)
 		if left <= 0 {
-			return nil, fmt.Errorf("%w: ask for a shorter time, a wider step or fewer stations", ErrTooSlow)
+			return nil, errTooSlow
 		}
 		return s.ask(ctx, pl, stations, keys, left)
 	}}
@@ -220,9 +222,9 @@ func serverError(what string, err error) error {
 	exception, ok := errors.AsType[*proto.Exception](err)
 	switch {
 	case ok && exception.Code == 159, ok && exception.Code == 160:
-		return fmt.Errorf("%w: ask for a shorter time, a wider step or fewer stations", ErrTooSlow)
+		return errTooSlow
 	case isMemory(err):
-		return fmt.Errorf("%w: ask for a shorter time, a wider step or fewer stations", ErrTooHeavy)
+		return errTooHeavy
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
