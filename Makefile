@@ -26,7 +26,7 @@ node_modules/.ok: package-lock.json package.json
 	wait $$pid || { cat $$log; rm -f $$log; echo "npm ci failed: is the package registry reachable?"; exit 1; }; rm -f $$log
 	@touch $@
 
-WEB := $(shell find dashboard/web/src dashboard/web/index.html dashboard/web/vite.config.ts -type f 2>/dev/null)
+WEB := dashboard/problems.json $(shell find dashboard/web/src dashboard/web/index.html dashboard/web/vite.config.ts -type f 2>/dev/null)
 dashboard/web/dist/index.html: node_modules/.ok $(WEB)
 	@echo "building the pages ..."
 	@npm run --silent build

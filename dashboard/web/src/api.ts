@@ -1,9 +1,20 @@
 // HTTP under /api/v1. An error is what the server's problem document says.
+import { lang, t } from "./i18n";
 
 export class Problem extends Error {
-  constructor(readonly status: number, readonly title: string, readonly detail: string) {
+  constructor(readonly status: number, readonly title: string, readonly detail = "", readonly code = "", readonly params: Record<string, unknown> = {}) {
     super(detail || title);
   }
+}
+
+/** Comes with the first refusal. */
+let words: typeof import("./problems") | undefined;
+
+/** Why something was not done, in the language of the screen. */
+export function whyNot(e: unknown): string {
+  if (!(e instanceof Problem)) return e instanceof Error ? e.message : String(e);
+  if (e.status === 0) return t("unreachable");
+  return words?.inWords(e.code, e.params, lang.value) || e.message;
 }
 
 /** Status 0 is a network that did not answer. */
@@ -19,11 +30,14 @@ export async function api<T>(method: string, path: string, body?: unknown, signa
     });
   } catch (e) {
     if (signal?.aborted) throw e;
-    throw new Problem(0, "unreachable", "");
+    throw new Problem(0, "unreachable");
   }
   const type = response.headers.get("Content-Type") ?? "";
   const answer = type.includes("json") ? await response.json() : null;
-  if (!response.ok) throw new Problem(response.status, answer?.title ?? response.statusText, answer?.detail ?? "");
+  if (!response.ok) {
+    words ??= await import("./problems").catch(() => undefined); // without them the server's own English stands
+    throw new Problem(response.status, answer?.title ?? response.statusText, answer?.detail, answer?.code, answer?.params);
+  }
   return answer as T;
 }
 

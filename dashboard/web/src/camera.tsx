@@ -2,7 +2,8 @@
 // and shape, and how old the picture is.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { CameraState } from "./contract";
-import { say, t, type Word } from "./i18n";
+import { num } from "./format";
+import { lang, say, t, type Word } from "./i18n";
 import { KeptPicture } from "./kept";
 import { Age } from "./pieces";
 import { cameraSeverity } from "./judge";
@@ -118,7 +119,7 @@ export function CameraDialog({ id, camera, onClose }: { id: string; camera: Came
         <button type="button" onClick={() => dialog.current?.close()}>{t("close")}</button>
       </header>
       <div class={`camera ${camera.state}`}><Picture id={id} mode="full" label={name} /></div>
-      <p class="muted">{camera.why ? say(camera.why) + " · " : ""}{camera.fps.toFixed(0)} fps · {camera.kbps.toFixed(0)} kbit/s</p>
+      <p class="muted">{camera.why ? say(camera.why) + " · " : ""}{num(camera.fps, 0, lang.value)} {t("picturesPerSecond")} · {num(camera.kbps, 0, lang.value)} kbit/s</p>
     </dialog>
   );
 }

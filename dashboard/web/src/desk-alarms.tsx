@@ -1,7 +1,7 @@
 // The alarm desk. An act is shown at once as "being sent", as done only when the
 // server has it, and is taken back, with the reason, when it failed.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api } from "./api";
+import { api, whyNot } from "./api";
 import type { AlarmState } from "./contract";
 import { lang, say, t, type Word } from "./i18n";
 import { byUrgency, withoutPlace } from "./judge";
@@ -12,7 +12,7 @@ import { Mark } from "./severity";
 import { chime } from "./sound";
 
 type Act = "ack" | "assign" | "comment" | "clear";
-interface Doing { act: Act; failed?: string }
+interface Doing { act: Act; failed?: unknown }
 
 /** One function, so that it runs when the field appears and not at every rendering. */
 const focus = (el: HTMLElement | null) => el?.focus();
@@ -50,7 +50,7 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
       if (now?.id) setAnswered((m) => ({ ...Object.fromEntries(Object.entries(m).slice(-50)), [a.id]: now }));
       setDoing(({ [a.id]: _, ...rest }) => rest);
     } catch (e) {
-      setDoing((d) => ({ ...d, [a.id]: { act, failed: (e as Error).message === "unreachable" ? t("unreachable") : (e as Error).message } }));
+      setDoing((d) => ({ ...d, [a.id]: { act, failed: e } }));
     }
   };
 
@@ -96,11 +96,11 @@ function AlarmCard({ alarm: a, chosen, doing, onAct, onChoose }: { alarm: AlarmS
       </button>
       <p class="status">
         <strong class={a.state}>{t(a.state)}</strong>{holder && <span>{holder}</span>}
-        {a.count > 1 && <span>{a.count} {t("times")}</span>}{a.exercise && <span class="ex">{t("exercise")}</span>}
+        {a.exercise && <span class="ex">{t("exercise")}</span>}
         <a class="then" href={`/replay?${new URLSearchParams({ scope: decodeURIComponent(path.value.split("/")[2] ?? ""), at: new Date(a.raised_at + RAISED_MS).toISOString(), alarm: a.id })}`}>{t("replayThen")}</a>
         {busy && <em>{t(doing.act as Word)}: {t("sending")}</em>}
       </p>
-      {doing?.failed && <p class="problem" role="alert">{t("notDone")}: {doing.failed}</p>}
+      {doing?.failed ? <p class="problem" role="alert">{t("notDone")}: {whyNot(doing.failed)}</p> : null}
       {(a.comments ?? []).slice(-3).map((c) => <p key={c.at} class="said"><When at={c.at} /> <b>{c.by}</b>: {c.text}</p>)}
       {asking ? (
         <form onSubmit={submit} lang={lang.value}>

@@ -1,6 +1,6 @@
 // New devices, which wait to be adopted, and what was refused, with the reasons.
 import { useState } from "preact/hooks";
-import { api, list } from "./api";
+import { api, list, whyNot } from "./api";
 import type { Device, Refusals, UnitInfo } from "./contract";
 import { dayTime, num } from "./format";
 import { lang, refusal, say, t } from "./i18n";
@@ -43,7 +43,7 @@ export default function Devices() {
 }
 
 function NewDevice({ device: d, units, onDone }: { device: Device; units: UnitInfo[]; onDone: () => void }) {
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   const [unit, setUnit] = useState("");
   const communes = units.filter((u) => u.code.length === 5).sort((a, b) => say(a.name).localeCompare(say(b.name), "vi"));
@@ -58,7 +58,7 @@ function NewDevice({ device: d, units, onDone }: { device: Device; units: UnitIn
       });
       onDone();
     } catch (err) {
-      setProblem((err as Error).message === "unreachable" ? t("unreachable") : (err as Error).message);
+      setProblem(err);
       setBusy(false);
     }
   };
@@ -76,7 +76,7 @@ function NewDevice({ device: d, units, onDone }: { device: Device; units: UnitIn
         <label>{t("lon")}<input key={"o" + at?.code} name="lon" type="number" step="any" min={-180} max={180} required defaultValue={at?.lon.toFixed(4)} /></label>
         <button type="submit" class="strong" disabled={busy || !at}>{t("adopt")}</button>
       </form>
-      {problem && <p class="problem" role="alert">{t("notDone")}: {problem}</p>}
+      {problem ? <p class="problem" role="alert">{t("notDone")}: {whyNot(problem)}</p> : null}
     </li>
   );
 }

@@ -1,7 +1,7 @@
 // What a duty officer has beside the alarms: whom to call, what to check, and
 // handing the shift over.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api } from "./api";
+import { api, whyNot } from "./api";
 import type { AlarmState, Checklist, Contact, Handover, ScopeState } from "./contract";
 import { lang, say, t } from "./i18n";
 import { byUrgency, ORDER, withoutPlace } from "./judge";
@@ -49,12 +49,12 @@ export function DutyBook({ scope, alarm }: { scope: string; alarm: AlarmState | 
 }
 
 function Steps({ list, alarm }: { list: Checklist; alarm: AlarmState }) {
-  const [busy, setBusy] = useState(""), [problem, setProblem] = useState("");
+  const [busy, setBusy] = useState(""), [problem, setProblem] = useState<unknown>();
   const done = new Map((alarm.comments ?? []).map((c) => [c.text, c]));
   const tick = async (words: string) => {
-    setBusy(words); setProblem("");
+    setBusy(words); setProblem(undefined);
     try { await api("POST", `alarms/${encodeURIComponent(alarm.id)}/comment`, { text: words }); } catch (e) {
-      setProblem((e as Error).message === "unreachable" ? t("unreachable") : (e as Error).message);
+      setProblem(e);
     }
     setBusy("");
   };
@@ -70,7 +70,7 @@ function Steps({ list, alarm }: { list: Checklist; alarm: AlarmState }) {
           </label>
         );
       })}
-      {problem && <p class="problem" role="alert">{t("notDone")}: {problem}</p>}
+      {problem ? <p class="problem" role="alert">{t("notDone")}: {whyNot(problem)}</p> : null}
     </fieldset>
   );
 }
@@ -78,18 +78,18 @@ function Steps({ list, alarm }: { list: Checklist; alarm: AlarmState }) {
 /** The shift's summary: what is open, with the words for the next one. */
 export function HandoverDialog({ scope, about, alarms, onClose }: { scope: string; about: ScopeState | undefined; alarms: ReadonlyMap<string, AlarmState>; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [busy, setBusy] = useState(false), [problem, setProblem] = useState(""), [done, setDone] = useState<Handover | null>(null);
+  const [busy, setBusy] = useState(false), [problem, setProblem] = useState<unknown>(), [done, setDone] = useState<Handover | null>(null);
   const before = useFetched(`handovers/${scope}/${done?.id ?? ""}`, async (signal) => (await api<{ handovers: Handover[] }>("GET", "handovers?scope=" + encodeURIComponent(scope), undefined, signal)).handovers) ?? [];
   useEffect(() => { dialog.current?.showModal(); }, []);
   const open = [...alarms.values()].filter((a) => a.state !== "cleared").sort(byUrgency);
   const submit = async (e: SubmitEvent) => {
     e.preventDefault();
     const data = new FormData(e.currentTarget as HTMLFormElement);
-    setBusy(true); setProblem("");
+    setBusy(true); setProblem(undefined);
     try {
       setDone(await api<Handover>("POST", "handovers", { scope, to: String(data.get("to")), note: String(data.get("note")) }));
     } catch (err) {
-      setProblem((err as Error).message === "unreachable" ? t("unreachable") : (err as Error).message);
+      setProblem(err);
     }
     setBusy(false);
   };
@@ -110,7 +110,7 @@ export function HandoverDialog({ scope, about, alarms, onClose }: { scope: strin
         <form onSubmit={submit} lang={lang.value}>
           <label>{t("handTo")}<input name="to" required maxLength={200} /></label>
           <label>{t("handNote")}<textarea name="note" rows={3} maxLength={2000} /></label>
-          {problem && <p class="problem" role="alert">{t("notDone")}: {problem}</p>}
+          {problem ? <p class="problem" role="alert">{t("notDone")}: {whyNot(problem)}</p> : null}
           <button type="submit" class="strong" disabled={busy}>{t("handOver")}</button>
         </form>
       )}

@@ -1,7 +1,7 @@
 // Publishing the figures of a report period, with what it will do said before it is
 // done: the act cannot be taken back, only followed by a revision.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api, Problem } from "./api";
+import { api, whyNot, type Problem } from "./api";
 import { lang, t } from "./i18n";
 import { isoDay, periodOf, stepName } from "./periods";
 import { now } from "./store";
@@ -16,12 +16,12 @@ export function PublishDialog({ metric, name, step, starts, units, unitNames, ag
   const l = lang.value;
   const over = starts.filter((_, i) => (starts[i + 1] ?? Infinity) <= now.peek()).reverse();
   const [at, setAt] = useState(over[0]), [what, setWhat] = useState<"all" | "chosen">("all");
-  const [sure, setSure] = useState(false), [busy, setBusy] = useState(false), [said, setSaid] = useState(""), [problem, setProblem] = useState(""), [needsReason, setNeedsReason] = useState(false);
+  const [sure, setSure] = useState(false), [busy, setBusy] = useState(false), [said, setSaid] = useState(""), [problem, setProblem] = useState<unknown>(), [needsReason, setNeedsReason] = useState(false);
   const [reason, setReason] = useState("");
   const send = async (e: SubmitEvent) => {
     e.preventDefault();
     if (!sure) { setSure(true); return; }
-    setBusy(true); setProblem(""); setSaid("");
+    setBusy(true); setProblem(undefined); setSaid("");
     try {
       const done = await api<Published>("POST", "publications", {
         metrics: [metric], period: periodOf(step), on: isoDay(at! + 12 * 3_600_000), ...(what === "chosen" ? { of: ["unit"], units } : {}),
@@ -31,10 +31,9 @@ export function PublishDialog({ metric, name, step, starts, units, unitNames, ag
       setSaid(`${t("publishedDone")}: ${done.figures.length}${revised ? ` (${t("revised")} ${revised})` : ""}${done.unchanged ? `; ${t("unchanged")}: ${done.unchanged}` : ""}`);
       onDone();
     } catch (e) {
-      const p = e as Problem;
-      if (p.title === "A correction needs a reason") { setNeedsReason(true); setProblem(t("needsReason")); }
-      else if (p.title === "Nothing new to publish") setSaid(t("nothingNew"));
-      else setProblem(p.message === "unreachable" ? t("unreachable") : p.message);
+      if ((e as Problem).code === "unchanged") setSaid(whyNot(e));
+      else setProblem(e);
+      if ((e as Problem).code === "needs_reason") setNeedsReason(true);
     }
     setBusy(false); setSure(false);
   };
@@ -51,11 +50,11 @@ export function PublishDialog({ metric, name, step, starts, units, unitNames, ag
           <label>{t("reason")}{needsReason ? " *" : ` (${t("ifCorrected")})`}<textarea rows={2} maxLength={2000} required={needsReason} value={reason} onInput={(e) => setReason(e.currentTarget.value)} /></label>
           <p class="muted">{t("publishLead")}</p>
           {sure && <p class="confirm" role="alert">{t("publishSure")} <b>{name}, {stepName(step, at!, l)}</b>?</p>}
-          <div class="acts"><button type="submit" class={sure ? "primary" : ""} disabled={busy}>{busy ? t("sending") : sure ? t("publishYes") : t("publish")}</button>{sure && <button type="button" class="quiet" onClick={() => setSure(false)}>{t("cancel")}</button>}</div>
+          <div class="acts"><button type="submit" class="strong" disabled={busy}>{busy ? t("sending") : sure ? t("publishYes") : t("publish")}</button>{sure && <button type="button" class="quiet" onClick={() => setSure(false)}>{t("cancel")}</button>}</div>
         </form>
       )}
       {said && <p role="status">{said}</p>}
-      {problem && <p class="problem" role="alert">{problem}</p>}
+      {problem ? <p class="problem" role="alert">{whyNot(problem)}</p> : null}
     </dialog>
   );
 }

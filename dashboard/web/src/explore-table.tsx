@@ -23,8 +23,8 @@ export function Table({ at, told, step, decimals, symbol, compare, published, pr
       <div class="scroll" tabIndex={0} aria-label={t("table")}>
         <table>
           <thead>
-            <tr><th>{t("time")}</th>{told.map((s) => <th class="n" key={s.key} colSpan={2 + (compare ? 2 : 0) + (published ? 2 : 0)}>{s.name}</th>)}</tr>
-            <tr class="under"><td />{told.map((s) => [
+            <tr><th rowSpan={2}>{t("time")}</th>{told.map((s) => <th class="n" key={s.key} colSpan={2 + (compare ? 2 : 0) + (published ? 2 : 0)}>{s.name}</th>)}</tr>
+            <tr class="under">{told.map((s) => [
               published && <th class="n" key={s.key + "p"}>{t("published")}</th>,
               <th class="n" key={s.key + "v"}>{published ? t("knownNow") : t("value")}</th>,
               published && <th class="n" key={s.key + "d"}>{t("difference")}</th>,

@@ -29,7 +29,7 @@ export function WhyFigure({ title, step, at, cell: c, answer, info, symbol, deci
       <header><h2>{title}, {stepName(step, at, l)}: {value(c.v)}</h2><button type="button" onClick={() => dialog.current?.close()}>{t("close")}</button></header>
       <dl>
         <dt>{t("formula")}</dt><dd>{info?.kind === "ratio" ? t("howRatio") : <>{t("agg")}: {HOW[answer.agg ?? ""] ? t(HOW[answer.agg!]!) : answer.agg}; {t("acrossUnits").toLowerCase()}: {HOW[info?.across ?? ""] ? t(HOW[info!.across!]!).toLowerCase() : info?.across}</>}<br /><small><code>{answer.formula}</code> · {t("version")} <code>{answer.formula_version}</code></small></dd>
-        <dt>{t("coverage")}</dt><dd>{c.of ? <>{share(c.stations ?? 0, c.of, l)} {t("reporting")}<br /></> : null}<small>{num(c.readings, 0, l)}{c.expected ? ` / ${num(c.expected, 0, l)}` : ""} {t("readings").toLowerCase()}</small></dd>
+        <dt>{t("coverage")}</dt><dd>{c.of ? <>{share(c.stations ?? 0, c.of, l)} {t("reporting")}<br /></> : null}<small>{num(c.readings, 0, l)}{c.expected ? ` / ${num(c.expected, 0, l)}` : ""} {t("readingsOf")}</small></dd>
         {compare && c.base !== null && <><dt>{t(compare === "previous" ? "comparePeriod" : compare === "year" ? "compareYear" : "target")}</dt><dd>{value(c.base)}{c.change !== null && <>; {signed(c.change, decimals, l)}{points(symbol) || unit}{c.percent !== null && ` (${signed(c.percent, 1, l)}\u00a0%)`}</>}</dd></>}
         {target && <><dt>{t("targetFrom")}</dt><dd>{short(target.value, decimals, l)}{unit}<br /><small>{target.source || "—"}</small></dd></>}
         {revisions && <><dt>{t("published")}</dt><dd>{mine.length === 0 ? t("notPublished") : <ol class="revisions">{mine.map((r) => (

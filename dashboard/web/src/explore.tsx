@@ -2,13 +2,15 @@
 // as known now or beside what was published; a chart whose gaps stay gaps, a table
 // whose figures explain themselves, and a link that holds the question.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { api, list } from "./api";
+import { api, list, whyNot } from "./api";
 import type { History, KpiState, Text, UnitInfo } from "./contract";
 import { Chart, type Line } from "./explore-chart";
 import { PublishDialog } from "./explore-publish";
 import { Table, type Told } from "./explore-table";
 import { WhyFigure } from "./explore-why";
+import { DateField } from "./datefield";
 import { cells } from "./figures";
+import { clock, day, hourMinute } from "./format";
 import { lang, say, t, type Word } from "./i18n";
 import { periodOf, STEP_MS, type PeriodKind } from "./periods";
 import { Desk } from "./pieces";
@@ -16,7 +18,7 @@ import { go, query } from "./route";
 import { SavedViews } from "./savedviews";
 import { Why } from "./why";
 import { measureName, MEASURE } from "./sensors";
-import { me, useFetched, useTopic } from "./store";
+import { me, now, useFetched, useTopic } from "./store";
 import "./explore.css";
 
 interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; numerator?: string; denominator?: string; targets?: { value: number; level?: string; source?: string }[] }
@@ -97,7 +99,7 @@ export default function Explore() {
 
   const ready = metric && keys.length > 0;
   const question = ready ? [metric, by, keys, range === "custom" ? [from, to] : range, step, agg, compare, cumulative, asOf, published, round].join("|") : "";
-  const [answer, setAnswer] = useState<{ question: string; told: Told[]; about?: History; problem?: string }>();
+  const [answer, setAnswer] = useState<{ question: string; told: Told[]; about?: History; problem?: unknown }>();
   useEffect(() => {
     if (!question) return;
     const stop = new AbortController();
@@ -105,7 +107,7 @@ export default function Explore() {
       (all) => setAnswer({ question, about: all[0], told: all.flatMap((h, i) => (h.series ?? []).map((s) => ({
         key: asks[i]!.key || s.key, name: asks[i]!.key ? "" : (s.name ? say(s.name) : ""), cells: new Map(cells(h, s.points).map((c) => [c.at, c])),
       }))) }),
-      (e) => { if (!stop.signal.aborted) setAnswer({ question, told: [], problem: e.message === "unreachable" ? t("unreachable") : e.message }); },
+      (e) => { if (!stop.signal.aborted) setAnswer({ question, told: [], problem: e }); },
     );
     return () => stop.abort();
   }, [question]);
@@ -153,7 +155,7 @@ export default function Explore() {
             <button type="button" aria-pressed={!published} onClick={() => ask(q, { published: "" })}>{t("knownNow")}</button>
             <button type="button" aria-pressed={!!published} onClick={() => ask(q, { published: "now", by: "unit", range: rangeFor(period ? step : "period:month", range), step: period ? step : "period:month" })}>{t("published")}</button>
           </fieldset>
-          {published && <label>{t("publishedUntil")}<input type="date" value={published === "now" ? "" : published} onChange={(e) => ask(q, { published: e.currentTarget.value || "now" })} /></label>}
+          {published && <DateField label={t("publishedUntil")} value={published === "now" ? "" : published} onSet={(iso) => ask(q, { published: iso || "now" })} />}
           <div class="two">
             <label>{t("range")}
               <select value={range} onChange={(e) => ask(q, { range: e.currentTarget.value, step: published ? step : "" })}>
@@ -168,7 +170,7 @@ export default function Explore() {
             </label>
           </div>
           {range === "custom" && (["from", "to"] as const).map((w) => (
-            <label key={w}>{t(w)}<input type="datetime-local" value={q.get(w) ?? ""} onChange={(e) => ask(q, { [w]: e.currentTarget.value })} /></label>
+            <DateField key={w} label={t(w)} time value={q.get(w) ?? ""} onSet={(iso) => ask(q, { [w]: iso })} />
           ))}
           <div class="two">
             <label>{t("agg")}<select value={agg} disabled={info?.kind === "ratio"} onChange={(e) => ask(q, { agg: e.currentTarget.value })}><option value="">{t("usual")}</option>{AGGS.map((a) => <option key={a} value={a}>{t(a)}</option>)}</select></label>
@@ -176,7 +178,7 @@ export default function Explore() {
           </div>
           <div class="two">
             <label>{t("cumulative")}<select value={cumulative} disabled={!adds} onChange={(e) => ask(q, { cumulative: e.currentTarget.value })}><option value="">{t("compareNone")}</option>{kinds.filter((k) => /month|quarter|half|year/.test(k.name)).map((k) => <option key={k.name} value={k.name}>{t("sinceStart")} {say(k.label).toLocaleLowerCase("vi")}</option>)}</select></label>
-            <label>{t("asOf")}<input type="date" value={asOf} disabled={by === "station" || !!published} title={published ? t("publishedUnits") : t("asOfToday")} onChange={(e) => ask(q, { as_of: e.currentTarget.value })} /></label>
+            <DateField label={t("asOf")} value={asOf} disabled={by === "station" || !!published} title={published ? t("publishedUnits") : t("asOfToday")} onSet={(iso) => ask(q, { as_of: iso })} />
           </div>
           {published && q.get("as_of") && (
             <p class="hint" role="status">{t("publishedUnits")} <button type="button" class="quiet" onClick={() => ask(q, { published: "" })}>{t("knownNow")}</button></p>
@@ -198,8 +200,9 @@ export default function Explore() {
             {period && by === "unit" && me.value?.may?.includes("publish") && <button type="button" onClick={() => setPublishing(true)}>{t("publish")}…</button>}
             <button type="button" onClick={() => print()}>{t("print")}</button>
           </header>
+          <p class="printonly">{keys.map(nameOf).join(", ")} · {day(from)} {hourMinute(from)} – {day(to)} {hourMinute(to)} · {t("printedAt")} {clock(now.value)} {day(now.value)}{me.value && ` · ${me.value.name}`}</p>
           {!ready ? <p class="muted">{t("pick")}</p>
-            : settled?.problem ? <p class="problem" role="alert">{settled.problem}</p>
+            : settled?.problem ? <p class="problem" role="alert">{whyNot(settled.problem)}</p>
             : settled && lines.every((line) => line.values.every((v) => v === null)) ? <p class="muted empty">{t("noPoints")}</p>
             : <Chart key={lang.value + lines.map((line) => line.name + line.kind).join()} at={at} lines={lines} step={step} decimals={decimals} target={target} symbol={symbol} />}
         </section>

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { api, Problem } from "./api";
+import { api, whyNot } from "./api";
 import type { Me } from "./contract";
 import { t } from "./i18n";
 import { LangButton } from "./pieces";
@@ -9,13 +9,13 @@ import { live, me } from "./store";
 const focus = (el: HTMLElement | null) => el?.focus();
 
 export default function Login() {
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   const submit = async (e: SubmitEvent) => {
     e.preventDefault();
     const form = new FormData(e.currentTarget as HTMLFormElement);
     setBusy(true);
-    setProblem("");
+    setProblem(undefined);
     try {
       const who = await api<Me>("POST", "session", { user: form.get("user"), password: form.get("password") });
       me.value = who;
@@ -24,8 +24,7 @@ export default function Login() {
       // Only a path of ours: "//host" and "\" would leave it.
       go(/^\/(?![/\\])/.test(next) ? next : home(who.role, who.scope), true);
     } catch (err) {
-      const p = err as Problem;
-      setProblem(p.status === 401 ? t("badLogin") : p.status === 0 ? t("unreachable") : p.message);
+      setProblem(err);
       setBusy(false);
     }
   };
@@ -37,7 +36,7 @@ export default function Login() {
         <p class="muted">{t("tagline")}</p>
         <label>{t("user")}<input name="user" autocomplete="username" autocapitalize="none" spellcheck={false} required ref={focus} /></label>
         <label>{t("password")}<input name="password" type="password" autocomplete="current-password" required /></label>
-        <p class="problem" role="alert">{problem}</p>
+        <p class="problem" role="alert">{problem ? whyNot(problem) : ""}</p>
         <button type="submit" class="strong" disabled={busy}>{t("signIn")}</button>
         <LangButton />
       </form>

@@ -1,7 +1,7 @@
 // A screen that nobody has signed in at: it shows a code, and waits until somebody
 // at a desk has let it in. No keyboard is needed in front of it.
 import { useEffect, useState } from "preact/hooks";
-import { api, Problem } from "./api";
+import { api, whyNot, type Problem } from "./api";
 import { span } from "./format";
 import { lang, t } from "./i18n";
 import { LangButton } from "./pieces";
@@ -12,7 +12,7 @@ const ASK_MS = 3_000, RETRY_MS = 10_000;
 
 export default function Pairing() {
   const [code, setCode] = useState<{ code: string; expires: number } | null>(null);
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState<unknown>();
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>, gone = false, mine = "";
     const later = (ms: number) => { if (!gone) timer = setTimeout(() => void step(), ms); };
@@ -24,7 +24,7 @@ export default function Pairing() {
           if (!gone) setCode(given);
         }
         const answer = await api<{ state: string }>("GET", "pairings/" + mine);
-        setProblem("");
+        setProblem(undefined);
         if (answer.state === "approved") {
           await whoAmI();
           live.reconnect();
@@ -34,7 +34,7 @@ export default function Pairing() {
       } catch (e) {
         const p = e as Problem;
         if (p.status === 404) { mine = ""; later(500); return; } // over, or the server was restarted: another code
-        setProblem(p.status === 0 ? t("unreachable") : p.message);
+        setProblem(p);
         later(RETRY_MS);
       }
     };
@@ -50,7 +50,7 @@ export default function Pairing() {
         {(code?.code ?? "······").split("").map((c, i) => <span key={i}>{c}</span>)}
       </p>
       <p class="how">{t("pairHow")} <b>{location.host}<wbr />/devices</b></p>
-      <p class="left" role="status">{problem ? <span class="problem">{problem}</span> : code && left > 0 ? `${t("pairLeft")} ${span(left, lang.value)}` : t("connecting")}</p>
+      <p class="left" role="status">{problem ? <span class="problem">{whyNot(problem)}</span> : code && left > 0 ? `${t("pairLeft")} ${span(left, lang.value)}` : t("connecting")}</p>
       <p class="aside"><a href="/login?next=%2Fwall">{t("signIn")}</a> <LangButton /></p>
     </main>
   );

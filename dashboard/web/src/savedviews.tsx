@@ -1,18 +1,18 @@
 // The analyst's saved questions. A view is its address: the link works for whoever
 // may see the same things.
 import { useState } from "preact/hooks";
-import { api } from "./api";
+import { api, whyNot } from "./api";
 import type { SavedView } from "./contract";
 import { t } from "./i18n";
 import { go } from "./route";
 import { useFetched, useKept } from "./store";
 
 export function SavedViews({ query }: { query: string }) {
-  const [round, setRound] = useState(0), [problem, setProblem] = useState(""), [copied, setCopied] = useState(false);
+  const [round, setRound] = useState(0), [problem, setProblem] = useState<unknown>(), [copied, setCopied] = useState(false);
   const views = useKept(useFetched("views" + round, async (s) => (await api<{ views: SavedView[] }>("GET", "views", undefined, s)).views)) ?? [];
   const act = async (what: () => Promise<unknown>) => {
-    setProblem("");
-    try { await what(); setRound((n) => n + 1); } catch (e) { setProblem((e as Error).message === "unreachable" ? t("unreachable") : (e as Error).message); }
+    setProblem(undefined);
+    try { await what(); setRound((n) => n + 1); } catch (e) { setProblem(e); }
   };
   const save = (e: SubmitEvent) => {
     e.preventDefault();
@@ -32,7 +32,7 @@ export function SavedViews({ query }: { query: string }) {
         </li>
       ))}</ul>
       <form onSubmit={save}><label>{t("viewName")}<input name="name" required maxLength={120} /></label><div class="acts"><button type="submit">{t("saveView")}</button>{"clipboard" in navigator && <button type="button" onClick={() => void copy()}>{copied ? t("copied") : t("copyLink")}</button>}</div></form>
-      {problem && <p class="problem" role="alert">{problem}</p>}
+      {problem ? <p class="problem" role="alert">{whyNot(problem)}</p> : null}
     </details>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { clampTo, fromLocal, nearest, percent, ticks, toLocal, visible, windowOf } from "./timeline";
+import { clampTo, fromLocal, meant, nearest, percent, ticks, toLocal, visible, windowOf, written } from "./timeline";
 
 const H = 3_600_000;
 
@@ -46,4 +46,16 @@ test("ticks are round in Vietnam's time and not too many", () => {
     expect(list.length).toBeGreaterThan(0);
     expect(list.length).toBeLessThanOrEqual(9);
   }
+});
+
+test.each([["2026-04-03", "03/04/2026"], ["2026-11-21T13:47", "21/11/2026 13:47"]])("%s is written %s and read back", (iso, text) => {
+  expect(written(iso)).toBe(text);
+  expect(meant(text, iso.length > 10)).toBe(iso);
+});
+
+test("a date that is none is not taken for another", () => {
+  expect(meant("31/02/2026", false)).toBeNull();
+  expect(meant("2026-02-01", false)).toBeNull();
+  expect(meant("1/2/2026", false)).toBe("2026-02-01");
+  expect(written("")).toBe("");
 });

@@ -6,6 +6,8 @@ export type Range = readonly [from: number, until: number];
 const NEAR_MS = 60_000;
 /** Vietnam has no summer time. */
 const ZONE_MS = 7 * 3_600_000;
+/** How much of an ISO moment says the day, and the minute. */
+const ISO_DAY = 10, ISO_MINUTE = 16;
 
 /** The window of a timeline: span ms around a moment, moved so that it stays within what is kept. A span of 0 is all. */
 export function windowOf(at: number, span: number, oldest: number, newest: number): Range {
@@ -54,6 +56,18 @@ export function fromLocal(value: string): number | null {
 export function toLocal(at: number): string {
   const [, y, m, d, time] = /^(\d+)-(\d+)-(\d+)T(.{8})/.exec(new Date(at + ZONE_MS).toISOString())!;
   return `${d}/${m}/${y} ${time}`;
+}
+
+/** What the address says, "2026-11-21" or "2026-11-21T13:47", as it is written: 21/11/2026 or 21/11/2026 13:47. */
+export function written(iso: string): string {
+  const at = Date.parse(iso.length > ISO_DAY ? iso + ":00+07:00" : iso + "T00:00:00+07:00");
+  return Number.isFinite(at) ? toLocal(at).slice(0, iso.length > ISO_DAY ? ISO_MINUTE : ISO_DAY) : "";
+}
+
+/** The other way round; null when it is no such date. */
+export function meant(text: string, time: boolean): string | null {
+  const at = fromLocal(time ? text : text.trim() + " 00:00");
+  return at === null ? null : new Date(at + ZONE_MS).toISOString().slice(0, time ? ISO_MINUTE : ISO_DAY);
 }
 
 /** Marks of a timeline: round moments, at most n of them. */

@@ -1,7 +1,7 @@
 // For whoever looks after the screens: letting a wall in by its code, and how each
 // of them fares.
 import { useState } from "preact/hooks";
-import { api } from "./api";
+import { api, whyNot } from "./api";
 import type { Layout, ScopeInfo, WallInfo } from "./contract";
 import { dayTime, num, span } from "./format";
 import { lang, say, t } from "./i18n";
@@ -42,12 +42,12 @@ export function Walls() {
 }
 
 function WallRow({ wall: w, layout, scope, onGone }: { wall: WallInfo; layout: Layout | undefined; scope: string; onGone: () => void }) {
-  const [asking, setAsking] = useState(false), [problem, setProblem] = useState("");
+  const [asking, setAsking] = useState(false), [problem, setProblem] = useState<unknown>();
   const l = lang.value, r = w.report;
   const silent = !w.seen_at || now.value - w.seen_at > SILENT_MS;
   const full = !!r && r.heap_limit > 0 && r.heap_bytes > HEAP_SHARE * r.heap_limit, late = !!r && (r.behind > BEHIND || r.link !== "live");
   const revoke = async () => {
-    try { await api("DELETE", "walls/" + encodeURIComponent(w.id)); onGone(); } catch (e) { setProblem((e as Error).message); }
+    try { await api("DELETE", "walls/" + encodeURIComponent(w.id)); onGone(); } catch (e) { setProblem(e); }
   };
   return (
     <tr data-wall={w.id} class={silent ? "gone" : ""}>
@@ -64,25 +64,25 @@ function WallRow({ wall: w, layout, scope, onGone }: { wall: WallInfo; layout: L
         {w.id && (asking
           ? <span class="acts"><span>{t("revokeSure")}</span><button type="button" class="strong" onClick={() => void revoke()}>{t("revoke")}</button><button type="button" onClick={() => setAsking(false)}>{t("cancel")}</button></span>
           : <button type="button" onClick={() => setAsking(true)} aria-label={`${t("revoke")}: ${w.name}`}>{t("revoke")}</button>)}
-        {problem && <p class="problem" role="alert">{problem}</p>}
+        {problem ? <p class="problem" role="alert">{whyNot(problem)}</p> : null}
       </td>
     </tr>
   );
 }
 
 function PairForm({ layouts, scopes, nameOf, onDone }: { layouts: Layout[]; scopes: string[]; nameOf: (id: string) => string; onDone: () => void }) {
-  const [problem, setProblem] = useState(""), [done, setDone] = useState(""), [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<unknown>(), [done, setDone] = useState(""), [busy, setBusy] = useState(false);
   const submit = async (e: SubmitEvent) => {
     e.preventDefault();
     const form = e.currentTarget as HTMLFormElement, data = new FormData(form), of = (k: string) => String(data.get(k) ?? "").trim();
-    setBusy(true); setProblem(""); setDone("");
+    setBusy(true); setProblem(undefined); setDone("");
     try {
       await api("POST", `pairings/${encodeURIComponent(of("code").replace(/[\s-]/g, "").toUpperCase())}/approve`, { name: of("name"), scope: of("scope"), layout: of("layout") });
       setDone(of("name"));
       form.reset();
       onDone();
     } catch (err) {
-      setProblem((err as Error).message === "unreachable" ? t("unreachable") : (err as Error).message);
+      setProblem(err);
     }
     setBusy(false);
   };
@@ -93,7 +93,7 @@ function PairForm({ layouts, scopes, nameOf, onDone }: { layouts: Layout[]; scop
       <label>{t("scope")}<select name="scope">{scopes.map((s) => <option key={s} value={s}>{nameOf(s)}</option>)}</select></label>
       <label>{t("layout")}<select name="layout">{layouts.map((l) => <option key={l.id} value={l.id}>{say(l.name)}</option>)}</select></label>
       <button type="submit" class="strong" disabled={busy}>{t("pair")}</button>
-      <p class="problem" role="alert">{problem && `${t("notDone")}: ${problem}`}</p>
+      <p class="problem" role="alert">{problem ? `${t("notDone")}: ${whyNot(problem)}` : ""}</p>
       {done && <p role="status">{t("paired")}: {done}</p>}
     </form>
   );
