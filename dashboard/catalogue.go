@@ -48,7 +48,7 @@ func (s *Server) mapShapes(w http.ResponseWriter, r *http.Request, _ asker) erro
 	if s.opts.Map == nil {
 		return reply(w, map[string]any{"official": false, "outline": nil, "units": nil})
 	}
-	s.shapes().send(w, r)
+	s.shapes().send(w, r, http.StatusOK)
 	return nil
 }
 

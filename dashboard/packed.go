@@ -36,7 +36,7 @@ func pack(kind string, plain []byte) packed {
 }
 
 // send writes the whole answer in the form that the client asked for.
-func (p packed) send(w http.ResponseWriter, r *http.Request) {
+func (p packed) send(w http.ResponseWriter, r *http.Request, status int) {
 	header, data := w.Header(), p.plain
 	header.Set("Content-Type", p.mime)
 	if p.gzip != nil {
@@ -47,6 +47,7 @@ func (p packed) send(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	header.Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(data) // a client that left is no fault of ours
 	}

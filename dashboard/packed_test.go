@@ -73,3 +73,19 @@ func TestPagesAreCompressed(t *testing.T) {
 		t.Errorf("what is not there: %s", resp.Status)
 	}
 }
+
+// Somebody at a browser who mistypes an address sees a page that says so, and a
+// program a problem.
+func TestAnUnknownPageIsAPage(t *testing.T) {
+	s := &Server{mux: http.NewServeMux(), tel: newTelemetry(nil), opts: Options{Pages: fstest.MapFS{"index.html": {Data: []byte("<!doctype html>")}}}}
+	s.pages()
+	for accept, want := range map[string]string{"text/html,*/*": "text/html", "application/json": "application/problem+json"} {
+		r := httptest.NewRequest("GET", "/nowhere", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		s.mux.ServeHTTP(w, r)
+		if kind := w.Header().Get("Content-Type"); w.Code != http.StatusNotFound || !strings.HasPrefix(kind, want) {
+			t.Errorf("for %s: %d %s %s", accept, w.Code, kind, w.Body)
+		}
+	}
+}

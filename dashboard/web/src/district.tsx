@@ -67,9 +67,16 @@ export default function District({ scope }: { scope: string }) {
   const known = useFetched("scopes", (signal) => api<{ scopes?: ScopeInfo[] }>("GET", "units", undefined, signal))?.scopes ?? [];
   const others = me.value?.scopes ?? [];
   const named = (id: string) => say(known.find((s) => s.id === id)?.name) || (id === about?.id ? say(about.name) : id);
+  if (denied.value["overview/" + scope]) {
+    return (
+      <Desk title={t("outside")}>
+        <p class="panel">{t("outsideWhy")} <b>{scope}</b>. <a href={"/district/" + encodeURIComponent(me.value?.scope ?? "")}>{t("ownDesk")}</a></p>
+      </Desk>
+    );
+  }
   return (
     <Desk
-      title={about ? say(about.name) : denied.value["overview/" + scope] ? t("outside") : t("waiting")}
+      title={about ? say(about.name) : t("waiting")}
       tools={
         <>
           {others.length > 1 && (

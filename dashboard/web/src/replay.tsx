@@ -80,7 +80,8 @@ function Playing({ scope, answer, kept }: { scope: string; answer: ReplayAnswer;
   const at = useRef(0);
   const begin = useMemo(() => {
     const wanted = Date.parse(query.value.get("at") ?? "");
-    const from = Number.isFinite(wanted) ? wanted : kept.newest - BEFORE_MS;
+    // Unasked, not in a time of which nothing is kept.
+    const from = Number.isFinite(wanted) ? wanted : Math.max(kept.newest - BEFORE_MS, kept.ranges[kept.ranges.length - 1]?.[0] ?? 0);
     const to = clampTo(from, kept.oldest, kept.newest);
     if (Number.isFinite(wanted) && Math.abs(to - wanted) > 10_000) setNote(t("replayNotKept"));
     return to;

@@ -172,7 +172,7 @@ export function WallView({ size }: { size?: [number, number] }) {
               <li key={a.id} class={`${a.severity} ${a.state}`} data-alarm={a.id}>
                 <Mark severity={a.severity} />
                 <time>{hourMinute(a.raised_at)}</time>
-                <span class="say"><b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}{a.count > 1 && <small> ×{a.count}</small>}</span>
+                <span class="say"><b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}</span>
                 <span class="do">{t(a.state)}{a.state === "assigned" && a.assigned_to ? `: ${a.assigned_to}` : a.state === "acknowledged" && a.acknowledged_by ? `: ${a.acknowledged_by}` : ""}</span>
                 <Age at={a.raised_at} />
               </li>
