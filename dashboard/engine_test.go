@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,7 +35,8 @@ type desk struct {
 	*province
 	store *clickhouse.Store
 	live  *live.Engine
-	conn  driver.Conn // of the test itself, to look behind the store
+	run   func(context.Context) error // the server's
+	conn  driver.Conn                 // of the test itself, to look behind the store
 }
 
 func deskCatalogue(t testing.TB) *metrics.Catalogue {
@@ -126,6 +128,7 @@ func newDesk(t testing.TB) *desk {
 		Health: func() dashboard.Health { return dashboard.Health{} }, Log: slog.New(slog.DiscardHandler),
 	})
 	srv := httptest.NewServer(server)
+	d.run = server.Run
 	d.province = &province{t: t, catalogue: c, url: srv.URL}
 	t.Cleanup(func() {
 		bound, stop := context.WithTimeout(context.Background(), 5*time.Second)
@@ -327,6 +330,29 @@ func TestRankingAgainstPastDays(t *testing.T) {
 	if month.Start(now) == today {
 		wantMonth = [2]int{2, 1}
 	}
+	// The topic waits for nobody: it says where they stood when that has become known.
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	conn := d.signIn(t, "chuyenvien").dial()
+	defer conn.Close()
+	if err := conn.WriteJSON(map[string]any{"type": "subscribe", "topics": []string{"rankings/U0"}}); err != nil {
+		t.Fatal(err)
+	}
+	nextFrame(t, conn, func(f replayFrame) bool {
+		var said struct{ State, Set map[string]answer }
+		if f.Topic != "rankings/U0" || json.Unmarshal(f.raw, &said) != nil {
+			return false
+		}
+		told := append(said.State["on_time_share/units"].Ranked, said.Set["on_time_share/units"].Ranked...)
+		return len(told) == 2 && told[0].ID == "U1" && told[0].Before == 2 && told[0].Month == wantMonth[0] && told[1].Before == 1
+	})
 	got := ask[answer](d.signIn(t, "chuyenvien"), "GET", "/api/v1/ranking?metric=on_time_share", nil, 200).Ranked
 	if len(got) != 2 || got[0].ID != "U1" || got[0].Place != 1 || got[0].Before != 2 || got[0].Month != wantMonth[0] || got[1].Before != 1 || got[1].Month != wantMonth[1] {
 		t.Errorf("ranked %+v", got)

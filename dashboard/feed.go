@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vonglau/metrics"
@@ -31,6 +32,8 @@ type feed struct {
 	of *metrics.Catalogue // that the topics were made from
 	on metrics.Date
 
+	remembered atomic.Bool // what rankings are held against has become known
+
 	mu     sync.Mutex // guards trends
 	trends map[string]trend
 }
@@ -48,6 +51,9 @@ type trend struct {
 func newFeed(s *Server) *feed { return &feed{s: s, trends: map[string]trend{}} }
 
 func (f *feed) run(ctx context.Context) error {
+	var behind sync.WaitGroup
+	defer behind.Wait()
+	behind.Go(func() { f.remember(ctx) })
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
@@ -128,6 +134,7 @@ func (f *feed) tick(n int) {
 	if kpi = f.kpiChanged; n%kpiTicks == 0 {
 		f.kpiChanged = false
 	}
+	remembered := f.remembered.Swap(false)
 	severities := f.severities() // once for all the topics of stations
 	for name, filled := range f.s.opts.Hub.Topics(time.Now()) {
 		if !filled {
@@ -147,7 +154,8 @@ func (f *feed) tick(n int) {
 		case kind == "overview" && (n%slowTicks == 0 || len(alarms) > 0),
 			kind == "cameras" && n%slowTicks == 0,
 			kind == "kpis" && n%kpiTicks == 0 && kpi,
-			kind == "kpis" && n%trendTicks == 0:
+			kind == "rankings" && remembered,
+			(kind == "kpis" || kind == "rankings") && n%trendTicks == 0:
 			f.s.opts.Hub.Fill(name, encodeAll(views[kind](f, p)))
 		}
 	}

@@ -68,9 +68,10 @@ var views = map[string]func(*feed, metrics.Predicate) map[string]any{
 	"cameras":  (*feed).cameras,
 	"kpis":     (*feed).kpis,
 	"alarms":   (*feed).alarms,
+	"rankings": (*feed).rankings,
 }
 
-var errNoTopic = errors.New("topics are overview, stations, cameras, kpis and alarms, each with a scope: overview/15")
+var errNoTopic = errors.New("topics are overview, stations, cameras, kpis, alarms and rankings, each with a scope: overview/15")
 
 // topic checks that a topic exists and lies within the asker's scope.
 func (s *Server) topic(a asker, name string) (metrics.Predicate, error) {

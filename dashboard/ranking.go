@@ -6,8 +6,10 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"vonglau/metrics"
+	"vonglau/metrics/live"
 )
 
 // rankedView is one line of a ranking.
@@ -38,30 +40,84 @@ func (s *Server) ranking(w http.ResponseWriter, r *http.Request, a asker) error 
 	case m.Better == "":
 		return refuse("not_ranked", "value", m.ID)
 	}
-	among := cmp.Or(q.Get("among"), "units")
-	var peers []peer
-	switch among {
-	case "units":
-		for _, code := range p.Units() {
-			if u, ok := c.Unit(code); ok && code != c.Root() {
-				peers = append(peers, peer{code, u.Name, []string{metrics.UnitStation(code)}})
-			}
-		}
-	case "scopes":
-		for _, scope := range c.Scopes() {
-			if other, err := s.predicate(scope.ID); err == nil && p.Contains(other) {
-				peers = append(peers, peer{scope.ID, scope.Name, unitStations(other)})
-			}
-		}
-	default:
-		return refuse("not_one_of", "field", "among", "value", shortened(among), "wanted", "units, scopes")
+	among := cmp.Or(q.Get("among"), amongUnits)
+	if !slices.Contains(rankedAmong, among) {
+		return refuse("not_one_of", "field", "among", "value", shortened(among), "wanted", strings.Join(rankedAmong, ", "))
 	}
 	now := metrics.MillisOf(metrics.Now())
-	return reply(w, map[string]any{
-		"before_day": metrics.DateOf(yesterday(now).Time()), "before_month_day": metrics.DateOf(lastMonth(now).Time()),
-		"scope": p.Scope(), "metric": m.ID, "name": m.Name, "symbol": m.Symbol, "decimals": m.Decimals, "better": m.Better,
-		"among": among, "ranked": s.rank(r.Context(), c, p, m, peers, now),
-	})
+	view := rankingView{Scope: p.Scope(), Among: among}
+	var then [2]standing
+	whole, err := s.predicate(c.Root())
+	if err == nil && s.opts.History != nil {
+		then[0] = s.standings.at(r.Context(), s.opts.History, c, whole, m, yesterday(now))
+		then[1] = s.standings.at(r.Context(), s.opts.History, c, whole, m, lastMonth(now))
+	}
+	view.rank(s.opts.Live, m, s.peers(c, p, among), then, now)
+	return reply(w, view)
+}
+
+// Whom a ranking compares.
+const amongUnits, amongScopes = "units", "scopes"
+
+var rankedAmong = []string{amongUnits, amongScopes}
+
+// rankingView is one ranking. Before and Month are the days whose ends places are
+// held against.
+type rankingView struct {
+	Before   metrics.Date   `json:"before_day"`
+	Month    metrics.Date   `json:"before_month_day"`
+	Scope    string         `json:"scope"`
+	Metric   string         `json:"metric"`
+	Name     metrics.Text   `json:"name"`
+	Symbol   string         `json:"symbol"`
+	Decimals int            `json:"decimals"`
+	Better   metrics.Better `json:"better"`
+	Among    string         `json:"among"`
+	Ranked   []rankedView   `json:"ranked"`
+}
+
+// rankings is the view of all figures of a scope that have a better and a worse, by
+// METRIC/units and METRIC/scopes. It does not wait for the database: places of
+// before come when they are known.
+func (f *feed) rankings(p metrics.Predicate) map[string]any {
+	c, now := f.s.opts.Catalogue(), f.now()
+	views := map[string]any{}
+	list := c.Metrics()
+	for i := range list {
+		m := &list[i]
+		if !m.KPI() || m.Better == "" || !p.Domain(m.Domain) {
+			continue
+		}
+		var then [2]standing
+		if f.s.opts.History != nil {
+			then = [2]standing{f.s.standings.soon(m, yesterday(now)), f.s.standings.soon(m, lastMonth(now))}
+		}
+		for _, among := range rankedAmong {
+			view := rankingView{Scope: p.Scope(), Among: among}
+			if view.rank(f.s.opts.Live, m, f.s.peers(c, p, among), then, now); len(view.Ranked) > 0 {
+				views[m.ID+"/"+among] = view
+			}
+		}
+	}
+	return views
+}
+
+// remember asks for what rankings are held against, for as long as ctx lives.
+func (f *feed) remember(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case of := <-f.s.standings.due:
+			c := f.s.opts.Catalogue()
+			m, ok := c.Metric(of.metric)
+			whole, err := f.s.predicate(c.Root())
+			if ok && err == nil {
+				f.s.standings.at(ctx, f.s.opts.History, c, whole, m, of.day)
+				f.remembered.Store(true)
+			}
+		}
+	}
 }
 
 // peer is what is compared.
@@ -71,16 +127,33 @@ type peer struct {
 	stations []string
 }
 
-func (s *Server) rank(ctx context.Context, c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, peers []peer, now metrics.Millis) []rankedView {
+// peers are the units of a scope, or the named scopes within it.
+func (s *Server) peers(c *metrics.Catalogue, p metrics.Predicate, among string) (peers []peer) {
+	if among == amongUnits {
+		for _, code := range p.Units() {
+			if u, ok := c.Unit(code); ok && code != c.Root() {
+				peers = append(peers, peer{code, u.Name, []string{metrics.UnitStation(code)}})
+			}
+		}
+		return peers
+	}
+	for _, scope := range c.Scopes() {
+		if other, err := s.predicate(scope.ID); err == nil && p.Contains(other) {
+			peers = append(peers, peer{scope.ID, scope.Name, unitStations(other)})
+		}
+	}
+	return peers
+}
+
+// rank orders the peers by what is known now, with their places then: at the end of
+// yesterday, and of last month.
+func (v *rankingView) rank(figures *live.Engine, m *metrics.Metric, peers []peer, then [2]standing, now metrics.Millis) {
+	v.Before, v.Month = metrics.DateOf(yesterday(now).Time()), metrics.DateOf(lastMonth(now).Time())
+	v.Metric, v.Name, v.Symbol, v.Decimals, v.Better = m.ID, m.Name, m.Symbol, m.Decimals, m.Better
 	list := []rankedView{}
 	values, day, month := map[string]float64{}, map[string]float64{}, map[string]float64{}
-	var then [2]standing
-	if s.opts.History != nil {
-		then[0] = s.standings.at(ctx, s.opts.History, c, p, m, yesterday(now))
-		then[1] = s.standings.at(ctx, s.opts.History, c, p, m, lastMonth(now))
-	}
 	for _, one := range peers {
-		a := s.opts.Live.Aggregate(m, one.stations, now)
+		a := figures.Aggregate(m, one.stations, now)
 		if a.M == 0 {
 			continue // this figure is not kept there
 		}
@@ -95,7 +168,7 @@ func (s *Server) rank(ctx context.Context, c *metrics.Catalogue, p metrics.Predi
 	slices.SortStableFunc(list, func(a, b rankedView) int {
 		return cmp.Or(cmp.Compare(unranked(a), unranked(b)), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Name.Vi, b.Name.Vi))
 	})
-	return list
+	v.Ranked = list
 }
 
 func unranked(v rankedView) int {

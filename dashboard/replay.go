@@ -25,7 +25,7 @@ type Replays struct {
 }
 
 // ReplayKinds are the kinds of topics that are recorded.
-var ReplayKinds = []string{"overview", "stations", "cameras", "kpis", "alarms"}
+var ReplayKinds = []string{"overview", "stations", "cameras", "kpis", "alarms", "rankings"}
 
 // RecordedScopes are the scopes that are to be recorded now, each with the mark
 // that says later who may see it: its predicate. A scope that is not valid today

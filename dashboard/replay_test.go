@@ -124,7 +124,7 @@ func (p *province) checkReplay(t *testing.T, scope metrics.Scope) {
 	}
 	defer conn.Close()
 	topics := []string{"gossip/" + scope.ID, "overview/nowhere", "stations/U0"}
-	for _, kind := range []string{"overview", "stations", "cameras", "kpis", "alarms"} {
+	for _, kind := range []string{"overview", "stations", "cameras", "kpis", "alarms", "rankings"} {
 		topics = append(topics, kind+"/"+scope.ID)
 	}
 	if err := conn.WriteJSON(map[string]any{"type": "subscribe", "topics": topics}); err != nil {

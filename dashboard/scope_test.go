@@ -79,7 +79,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	for _, d := range domainsUsed {
 		src.Metrics = append(src.Metrics, metrics.Metric{ID: "m_" + d, Name: text(d), Domain: d, Kind: metrics.Gauge, ValidFor: time.Hour, Windows: []string{"1h"}})
 	}
-	src.Metrics = append(src.Metrics, metrics.Metric{ID: "dossiers", Name: text("Hồ sơ"), Domain: "service", Kind: metrics.Gauge, ValidFor: time.Hour, Across: metrics.Sum})
+	src.Metrics = append(src.Metrics, metrics.Metric{ID: "dossiers", Name: text("Hồ sơ"), Domain: "service", Kind: metrics.Gauge, ValidFor: time.Hour, Across: metrics.Sum, Better: metrics.Lower})
 	anyUnit := func() string { return src.Units[rnd.IntN(len(src.Units))].Code }
 	for i := range 5 + rnd.IntN(15) {
 		st := metrics.Station{ID: fmt.Sprintf("S%d", i), Name: text("trạm"), Unit: anyUnit()}
@@ -407,7 +407,7 @@ func (p *province) checkExits(t *testing.T, scope metrics.Scope) {
 		p.checkEvidence(t, who, m, a.ID, may)
 	}
 	topics := []string{"overview/nowhere", "gossip/U0"}
-	for _, kind := range []string{"overview", "stations", "cameras", "kpis", "alarms"} {
+	for _, kind := range []string{"overview", "stations", "cameras", "kpis", "alarms", "rankings"} {
 		topics = append(topics, kind+"/"+scope.ID, kind+"/U0")
 	}
 	for topic, frame := range who.live(topics) {

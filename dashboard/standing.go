@@ -12,10 +12,19 @@ import (
 )
 
 // standings are figures as they stood at the end of past days, from what is
-// stored: what places are gained and lost against.
+// stored: what places are gained and lost against. They are of the whole province:
+// an answer takes of them what its peers are made of.
 type standings struct {
-	mu   sync.Mutex // guards kept, and lets one question at a time go to the database
+	mu   sync.Mutex // guards kept
 	kept map[string]standing
+	turn sync.Mutex // lets one question at a time go to the database
+	due  chan due   // questions that nobody waits for; what finds it full is asked for again later
+}
+
+// due is a metric and the start of a day.
+type due struct {
+	metric string
+	day    metrics.Millis
 }
 
 // standing is one metric's figures at the end of one day: the last of the day of
@@ -31,18 +40,50 @@ const (
 	standingFor   = 10 * time.Minute // late figures change a past day
 	standingRetry = 30 * time.Second
 	standingTime  = 3 * time.Second
-	mostStandings = 500 // metrics × scopes × days that anyone looked at
+	mostStandings = 500 // metrics × days that anyone looked at
+	mostDue       = 64
 )
 
-// at asks for the figures of the predicate's units on the day that starts then.
-// What the database cannot say now is unknown for a while.
-func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error),
-	c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, day metrics.Millis) standing {
-	key := m.ID + "/" + p.Scope() + "/" + string(metrics.DateOf(day.Time()))
+func newStandings() *standings {
+	return &standings{kept: map[string]standing{}, due: make(chan due, mostDue)}
+}
+
+// look is what is known of a metric on a day, and whether that will do.
+func (s *standings) look(of due) (known standing, will bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	age := time.Since(s.kept[key].asked)
-	if known, ok := s.kept[key]; ok && (age < standingRetry || known.complete && age < standingFor) {
+	known, ok := s.kept[of.key()]
+	age := time.Since(known.asked)
+	return known, ok && (age < standingRetry || known.complete && age < standingFor)
+}
+
+func (d due) key() string { return d.metric + "/" + string(metrics.DateOf(d.day.Time())) }
+
+// soon is at without waiting: what is known now, which may be some minutes old or
+// nothing yet. What is due is asked for behind.
+func (s *standings) soon(m *metrics.Metric, day metrics.Millis) standing {
+	of := due{m.ID, day}
+	known, will := s.look(of)
+	if !will {
+		select {
+		case s.due <- of:
+		default:
+		}
+	}
+	return known
+}
+
+// at asks for the figures of the units that whole admits, the province's, on the
+// day that starts then. What the database cannot say now is unknown for a while.
+func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error),
+	c *metrics.Catalogue, whole metrics.Predicate, m *metrics.Metric, day metrics.Millis) standing {
+	of := due{m.ID, day}
+	if known, will := s.look(of); will {
+		return known
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if known, will := s.look(of); will { // somebody has asked meanwhile
 		return known
 	}
 	ctx, cancel := context.WithTimeout(ctx, standingTime)
@@ -54,7 +95,7 @@ func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse
 	found := standing{asked: time.Now(), complete: true}
 	for i, id := range ids {
 		found.parts[i] = map[string]float64{}
-		answer, err := ask(ctx, clickhouse.Query{Metric: id, By: clickhouse.ByUnit, Step: 24 * time.Hour, From: day, To: day.Add(24 * time.Hour), Agg: metrics.Last, Limit: mostPoints, MaxTime: standingTime}, c, p)
+		answer, err := ask(ctx, clickhouse.Query{Metric: id, By: clickhouse.ByUnit, Step: 24 * time.Hour, From: day, To: day.Add(24 * time.Hour), Agg: metrics.Last, Limit: mostPoints, MaxTime: standingTime}, c, whole)
 		if err != nil {
 			found.complete = false
 			break
@@ -65,10 +106,12 @@ func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse
 			}
 		}
 	}
-	if s.kept == nil || len(s.kept) >= mostStandings {
-		s.kept = map[string]standing{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.kept) >= mostStandings {
+		clear(s.kept)
 	}
-	s.kept[key] = found
+	s.kept[of.key()] = found
 	return found
 }
 

@@ -77,12 +77,12 @@ func (w *wall) scope(t *testing.T) {
 		}
 	})
 	w.part(t, "live topics", func(t *testing.T) {
-		for _, topic := range []string{"overview/15", "stations/15", "cameras/15", "kpis/15", "alarms/15", "stations/90001", "cameras/90001"} {
+		for _, topic := range []string{"overview/15", "stations/15", "cameras/15", "kpis/15", "alarms/15", "rankings/15", "stations/90001", "cameras/90001"} {
 			if said := w.subscribe(t, w.lower, topic); said.Type != "error" || said.Code != "outside_scope" {
 				t.Errorf("%s: %+v", topic, said)
 			}
 		}
-		for _, topic := range []string{"overview/khu-ha", "stations/khu-ha", "cameras/khu-ha", "kpis/90002", "alarms/khu-ha"} {
+		for _, topic := range []string{"overview/khu-ha", "stations/khu-ha", "cameras/khu-ha", "kpis/90002", "alarms/khu-ha", "rankings/khu-ha"} {
 			said := w.subscribe(t, w.lower, topic)
 			if said.Type != "snapshot" || strings.Contains(string(said.State), "Thượng") || strings.Contains(string(said.State), "90001") {
 				t.Errorf("%s: %s %s %s", topic, said.Type, said.Code, said.State)

@@ -302,6 +302,15 @@ func (s *stories) export(t *testing.T) {
 		t.Errorf("XLSX: %d rows of %d", len(sheet.Rows), len(rows))
 	}
 	s.judge(t, "analyst", "explorer", 0, "")
+	// A question that the server refuses is answered in the reader's language.
+	backwards := address + "&range=custom&from=2026-03-02T00:00&to=2026-03-01T00:00"
+	s.b.must(map[string]any{"as": "analyst", "do": "goto", "url": s.url(backwards)}, nil)
+	s.b.sees("analyst", 20*time.Second, ".chartpanel .problem", "Thời điểm đầu phải trước thời điểm cuối")
+	s.b.must(map[string]any{"as": "analyst", "do": "click", "selector": `button[lang="en"]`}, nil)
+	s.b.sees("analyst", 20*time.Second, ".chartpanel .problem", "From is not before to")
+	s.b.must(map[string]any{"as": "analyst", "do": "click", "selector": `button[lang="vi"]`}, nil)
+	s.b.must(map[string]any{"as": "analyst", "do": "goto", "url": s.url(address)}, nil)
+	s.b.sees("analyst", 20*time.Second, ".tablepanel table")
 	s.judge(t, "analyst", "explorer on a phone", 390, "")
 	s.judge(t, "analyst", "explorer on paper", 0, "print")
 }
@@ -351,7 +360,7 @@ func (s *stories) accessible(t *testing.T) {
 	s.judge(t, "leader", "replay", 0, "")
 	s.judge(t, "leader", "replay on a phone", 390, "")
 	s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/replay?layout=mot-man-hinh&scene=ranking")}, nil)
-	s.b.sees("leader", 20*time.Second, ".replaystage .unkept", "Xếp hạng không có trong bản ghi")
+	s.b.sees("leader", 20*time.Second, ".replaystage .ranks", "Xã Thượng", "Xã Hạ")
 	s.judge(t, "leader", "replay of a ranking", 0, "")
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
 	s.b.sees("duty", 20*time.Second, ".walls [data-wall]")

@@ -1,7 +1,6 @@
 // The scenes of a wall besides the overview. Each fills the place it is given; all
 // sizes are in units, so that a place twice as large has words twice as large.
 import { useEffect, useState } from "preact/hooks";
-import { api } from "./api";
 import type { CameraHealth, CameraState, KpiState, Ranked, RankingAnswer, Scene, StationState, UnitState } from "./contract";
 import { CameraTile } from "./camera";
 import { num, share, short } from "./format";
@@ -12,7 +11,7 @@ import { ProvinceMap } from "./map";
 import { Age, Arrow } from "./pieces";
 import { Measured, notable, NotableRow } from "./sensors";
 import { Mark } from "./severity";
-import { replaying } from "./store";
+import { replaying, useTopic } from "./store";
 
 /** What every scene is drawn from. */
 export interface Shown {
@@ -37,8 +36,7 @@ export function SceneView({ scene, shown }: { scene: Scene; shown: Shown }) {
     case "traffic": case "security": case "tourism": return <CameraScene scene={scene} shown={shown} />;
     case "disaster": return <DisasterScene scene={scene} shown={shown} />;
     case "service": return <ServiceScene scene={scene} shown={shown} />;
-    // Rankings are asked of the database as it is now: they are no part of a recording.
-    case "ranking": return replaying.value ? <div class="scene unkept" role="note"><h3>{t("replayRanking")}</h3><p>{t("replayRankingWhy")}</p></div> : <RankingScene scene={scene} shown={shown} />;
+    case "ranking": return <RankingScene scene={scene} shown={shown} />;
     default: return <OverviewScene scene={scene} shown={shown} />;
   }
 }
@@ -179,25 +177,21 @@ function ServiceScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   );
 }
 
-const RANK_MS = 60_000;
-
-/** A ranking, asked once a minute: places do not change from second to second. */
-function useRanking(scope: string, metric: string, among: "units" | "scopes"): RankingAnswer | undefined {
-  const [answer, set] = useState<RankingAnswer>();
-  useEffect(() => {
-    if (!metric) return;
-    const stop = new AbortController();
-    const ask = () => api<RankingAnswer>("GET", `ranking?${new URLSearchParams({ scope, metric, among })}`, undefined, stop.signal).then(set, () => { /* what is shown stays; the next minute asks again */ });
-    void ask();
-    const timer = setInterval(ask, RANK_MS);
-    return () => { stop.abort(); clearInterval(timer); };
-  }, [scope, metric, among]);
-  return answer?.metric === metric ? answer : undefined;
-}
+/** Until a recording without rankings is said to have none, ms: its first frames bring them. */
+const UNKEPT_MS = 2_000;
 
 function RankingScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const metric = scene.kpis[0] ?? chooseKpis(s.kpis, 20).find(([, k]) => k.better)?.[0] ?? "";
-  const areas = useRanking(s.scope, metric, "scopes"), communes = useRanking(s.scope, metric, "units");
+  const rankings = useTopic<RankingAnswer>("rankings/" + s.scope);
+  const areas = rankings.get(metric + "/scopes"), communes = rankings.get(metric + "/units");
+  const missing = replaying.value && s.kpis.size > 0 && rankings.size === 0;
+  const [unkept, setUnkept] = useState(false);
+  useEffect(() => {
+    setUnkept(false);
+    if (!missing) return;
+    const timer = setTimeout(() => setUnkept(true), UNKEPT_MS);
+    return () => clearTimeout(timer);
+  }, [missing]);
   const k = s.kpis.get(metric), about = areas ?? communes, l = lang.value;
   const many = (communes?.ranked.length ?? 0) > 16, per = s.compact ? 4 : 6;
   const wide = (areas?.ranked.length ?? 0) > 1;
@@ -206,6 +200,7 @@ function RankingScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const stood = (of: (r: Ranked) => number | undefined) => lists.some((r) => r.place > 0 && !!of(r) && of(r) !== r.place);
   const month = !stood((r) => r.before) && stood((r) => r.before_month);
   const known = lists.some((r) => (month ? r.before_month : r.before));
+  if (missing && unkept) return <div class="scene unkept" role="note"><h3>{t("replayRanking")}</h3><p>{t("replayRankingWhy")}</p></div>;
   if (!about) return <div class="scene ranking"><p class="waiting">{t("waiting")}</p></div>;
   return (
     <div class={`scene ranking ${wide ? "" : "single"}`}>
