@@ -251,6 +251,9 @@ func (p *province) model(s metrics.Scope) sees {
 	return m
 }
 
+// rankedScope is a named scope as a ranking lists it.
+var rankedScope = regexp.MustCompile(`"id":"(D[0-9]+)"`)
+
 // identifier finds everything in an answer that names a place or a metric.
 var identifier = regexp.MustCompile(`"(?:alarm-)?(?:unit:|camera:)?((?:[USC][0-9]+)|m_[a-z]+)(?:-m_[a-z]+)?"`)
 
@@ -271,6 +274,11 @@ func (m sees) foreign(p *province, body []byte) string {
 			ok = m.units[id] || m.unitOfExtra(p, id) || id == p.catalogue.Root()
 		}
 		if !ok {
+			return string(match[0])
+		}
+	}
+	for _, match := range rankedScope.FindAllSubmatch(body, -1) {
+		if scope, _ := p.catalogue.Scope(string(match[1])); m.lacks(p.model(scope)) != "" {
 			return string(match[0])
 		}
 	}
