@@ -8,25 +8,12 @@ import (
 // What is kept counts from the newest record: after a week in which the machine
 // was off, the last hour before that is still there, although everything passed it.
 func TestPurgeCountsFromTheNewestRecord(t *testing.T) {
-	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer j.Close()
-	p, err := j.Producer(t.Context(), Readings, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	j, _, add := opened(t, Options{})
 	c, err := j.Cursor(t.Context(), Readings, "store")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last uint64
-	for range 5 {
-		if last, err = p.Append(t.Context(), []byte("x")); err != nil {
-			t.Fatal(err)
-		}
-	}
+	last := add(5)
 	if err := c.Save(t.Context(), last); err != nil {
 		t.Fatal(err)
 	}
