@@ -46,6 +46,10 @@ func (s *stops) run() {
 	list := s.list
 	s.list = nil
 	s.mu.Unlock()
+	if len(list) == 0 {
+		return
+	}
+	began := time.Now()
 	hard, cancel := context.WithTimeout(context.Background(), stopHard)
 	defer cancel()
 	all, cancel := context.WithTimeout(hard, stopAll)
@@ -59,6 +63,7 @@ func (s *stops) run() {
 			s.log.Warn("a part took long to end", "part", list[i].name, "took", took)
 		}
 	}
+	s.log.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
 }
 
 var errStillRunning = errors.New("it is still running")
