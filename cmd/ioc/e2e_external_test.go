@@ -32,14 +32,7 @@ func testExternalDatabase(t *testing.T, exe string) {
 	if engines := c.engines(); len(engines) != 0 {
 		t.Errorf("the centre runs an engine of its own: %v", engines)
 	}
-	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-c.ended:
-	case <-time.After(5 * time.Second):
-		t.Error("Ctrl-C did not end the program within 5 s")
-	}
+	c.interrupt()
 }
 
 // externalDatabase is a ClickHouse that is no centre's own.
@@ -54,7 +47,7 @@ func externalDatabase(t *testing.T, exe string) *embedded.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := server.Stop(ctx); err != nil {
 			t.Error(err)
@@ -98,7 +91,7 @@ func (c *centre) push(client *http.Client, station string, value float64, at tim
 // stored waits until history has the rain value of a moment, once.
 func (c *centre) stored(client *http.Client, station string, at time.Time, value float64) {
 	c.t.Helper()
-	until(c.t, 60*time.Second, "the reading in the database", func() string {
+	until(c.t, patience, "the reading in the database", func() string {
 		rows, err := c.history(client, "rain", "raw", "", at, at.Add(time.Second), station)
 		if err != nil {
 			return err.Error()

@@ -73,37 +73,26 @@ type mosquitto struct {
 
 func newMosquitto(t *testing.T) *mosquitto {
 	t.Helper()
-	b := &mosquitto{t: t}
-	for range 5 { // a free port may be taken by somebody else in between
-		dir := t.TempDir()
-		b.address = freeAddress(t)
-		_, port, _ := net.SplitHostPort(b.address)
-		b.config = filepath.Join(dir, "mosquitto.conf")
-		who := "" // as root Mosquitto would become another user, who may not write here
-		if os.Getuid() == 0 {
-			who = "user root\n"
-		}
-		text := "listener " + port + " 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location " + dir + "/\n" +
-			"autosave_interval 1\nmax_queued_messages 0\nmessage_size_limit 0\nlog_type all\n" + who
-		if err := os.WriteFile(b.config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if b.start() {
-			return b
-		}
+	dir := t.TempDir()
+	b := &mosquitto{t: t, address: ownAddress(t), config: filepath.Join(dir, "mosquitto.conf")}
+	_, port, _ := net.SplitHostPort(b.address)
+	who := "" // as root Mosquitto would become another user, who may not write here
+	if os.Getuid() == 0 {
+		who = "user root\n"
 	}
-	t.Fatalf("Mosquitto does not start:\n%s", b.log.tail(2000))
-	return nil
+	mustWrite(t, b.config, "listener "+port+" 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location "+dir+"/\n"+
+		"autosave_interval 1\nmax_queued_messages 0\nmessage_size_limit 0\nlog_type all\n"+who)
+	b.start()
+	return b
 }
 
-func (b *mosquitto) start() bool {
+func (b *mosquitto) start() {
 	b.t.Helper()
 	b.process = spawn(b.t, tool(b.t, "mosquitto"), "-c", b.config)
-	if !b.log.wait(0, "running", 10*time.Second, b.ended) {
+	if !b.log.wait(0, "running", patience, b.ended) {
 		b.kill()
-		return false
+		b.t.Fatalf("Mosquitto does not start:\n%s", b.log.tail(2000))
 	}
-	return true
 }
 
 // stop ends the broker in order, as a service manager would.
@@ -111,7 +100,7 @@ func (b *mosquitto) stop() {
 	_ = b.cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-b.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		b.t.Error("Mosquitto does not end")
 		b.kill()
 	}
@@ -315,7 +304,7 @@ func newBrowser(t *testing.T) *browser {
 			}
 		}
 		in.Close()
-		timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 		_ = cmd.Wait()
 	})

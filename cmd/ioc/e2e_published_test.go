@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"vonglau/metrics"
 )
 
 // testPublished: figures of the last month are published and then corrected; the
@@ -20,7 +22,8 @@ func testPublished(t *testing.T, exe string) {
 	c.start()
 	operator := c.signIn("vanhanh")
 	analyst := c.signIn("phantich")
-	month := time.Now().In(time.FixedZone("+07", 7*3600)).AddDate(0, -1, 0).Format("2006-01")
+	year, current, _ := time.Now().In(metrics.Civil).Date()
+	month := time.Date(year, current-1, 1, 0, 0, 0, 0, metrics.Civil).Format("2006-01")
 	span := "&step=period:month&from=" + url.QueryEscape(month+"-01T00:00:00+07:00") + "&to=" + url.QueryEscape(month+"-02T00:00:00+07:00")
 
 	sendFigures := func(revision int, values map[string]int) {
@@ -57,7 +60,7 @@ func testPublished(t *testing.T, exe string) {
 	}
 	shows := func(what string, wantNow, wantPublished, wantRevision map[string]float64) {
 		t.Helper()
-		until(t, 60*time.Second, what, func() string {
+		until(t, patience, what, func() string {
 			now, published, revision := figures()
 			if got, want := fmt.Sprint(now, published, revision), fmt.Sprint(wantNow, wantPublished, wantRevision); got != want {
 				return got + ", want " + want
@@ -73,7 +76,7 @@ func testPublished(t *testing.T, exe string) {
 	sendFigures(0, map[string]int{"90001": 40, "90002": 60})
 	shows("the figures are in", by{"90001": 40, "90002": 60}, by{}, by{})
 
-	body := map[string]any{"metrics": []string{"dossiers_received"}, "period": "month"}
+	body := map[string]any{"metrics": []string{"dossiers_received"}, "period": "month", "on": month + "-05"}
 	if status, answer := post(t, c, operator, "/api/v1/publications", body); status != http.StatusForbidden {
 		t.Errorf("an operator publishes: %d %s", status, answer)
 	}

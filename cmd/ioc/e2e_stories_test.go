@@ -78,19 +78,19 @@ func (s *stories) tab(as, selector string, text ...string) {
 // desk lets it in, and it stays in over a reload. Nobody signs in at it.
 func (s *stories) pairing(t *testing.T) {
 	s.b.must(map[string]any{"as": "wall", "do": "goto", "url": s.path.url("/wall")}, nil)
-	s.b.sees("wall", 20*time.Second, ".pairing .left", "Mã còn hiệu lực")
-	code := strings.Join(strings.Fields(s.b.sees("wall", 5*time.Second, ".pairing .code")), "")
+	s.b.sees("wall", patience, ".pairing .left", "Mã còn hiệu lực")
+	code := strings.Join(strings.Fields(s.b.sees("wall", patience, ".pairing .code")), "")
 	s.judge(t, "wall", "pairing", 0, "")
 	s.judge(t, "wall", "pairing on a phone", 390, "")
 	s.b.signIn("duty", s.centre, "vanhanh", "/devices")
 	s.b.must(map[string]any{"as": "duty", "do": "fill", "selector": ".codeinput", "text": []string{code}}, nil)
 	s.b.must(map[string]any{"as": "duty", "do": "fill", "selector": ".pairform [name=name]", "text": []string{"Phòng họp tầng 2"}}, nil)
 	s.press("duty", "Enter")
-	s.b.sees("duty", 10*time.Second, ".pairform [role=status]", "Phòng họp tầng 2")
-	s.b.sees("wall", 15*time.Second, "h1", "Tỉnh Thử")
+	s.b.sees("duty", patience, ".pairform [role=status]", "Phòng họp tầng 2")
+	s.b.sees("wall", patience, "h1", "Tỉnh Thử")
 	s.b.must(map[string]any{"as": "wall", "do": "goto", "url": s.path.url("/wall?scene=overview")}, nil)
-	s.b.sees("wall", 15*time.Second, ".livemark", "Trực tiếp")
-	t.Log("walls:", oneLine(s.b.sees("duty", 30*time.Second, ".walls [data-wall]", "Phòng họp tầng 2")))
+	s.b.sees("wall", patience, ".livemark", "Trực tiếp")
+	t.Log("walls:", oneLine(s.b.sees("duty", patience, ".walls [data-wall]", "Phòng họp tầng 2")))
 	s.judge(t, "duty", "devices with a wall", 0, "")
 }
 
@@ -98,15 +98,15 @@ func (s *stories) pairing(t *testing.T) {
 // keyboard alone; another browser and the paired wall see each step.
 func (s *stories) alarm(t *testing.T) {
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
-	s.b.sees("duty", 20*time.Second, ".alarmdesk", "Không có cảnh báo")
+	s.b.sees("duty", patience, ".alarmdesk", "Không có cảnh báo")
 	s.b.signIn("leader", s.centre, "lanhdao", "/wall")
-	s.b.sees("leader", 20*time.Second, ".livemark", "Trực tiếp")
+	s.b.sees("leader", patience, ".livemark", "Trực tiếp")
 	s.rain(t, "E2E-RAIN-01", 45.5)
 	const row, card = ".alarms [data-alarm]", ".alarmdesk [data-alarm]"
 	for _, as := range []string{"leader", "wall"} {
-		s.b.sees(as, 10*time.Second, row, "Xã Thượng", "mưa 45,5 mm", "Chưa tiếp nhận")
+		s.b.sees(as, patience, row, "Xã Thượng", "mưa 45,5 mm", "Chưa tiếp nhận")
 	}
-	s.b.sees("duty", 10*time.Second, card, "Xã Thượng", "mưa 45,5 mm")
+	s.b.sees("duty", patience, card, "Xã Thượng", "mưa 45,5 mm")
 	s.judge(t, "duty", "the desk with an alarm", 0, "")
 
 	act := func(button string) {
@@ -115,38 +115,38 @@ func (s *stories) alarm(t *testing.T) {
 		s.press("duty", "Enter")
 	}
 	act("Tiếp nhận")
-	s.b.sees("leader", 10*time.Second, row, "Đã tiếp nhận", "Vận hành")
+	s.b.sees("leader", patience, row, "Đã tiếp nhận", "Vận hành")
 	act("Giao xử lý")
 	s.b.must(map[string]any{"as": "duty", "do": "type", "text": []string{"Đội ứng cứu Xã Thượng"}}, nil)
 	s.press("duty", "Enter")
 	for _, as := range []string{"leader", "wall"} {
-		s.b.sees(as, 10*time.Second, row, "Đội ứng cứu Xã Thượng")
+		s.b.sees(as, patience, row, "Đội ứng cứu Xã Thượng")
 	}
 	act("Ghi chú")
 	s.b.must(map[string]any{"as": "duty", "do": "type", "text": []string{"Đã gọi trưởng thôn"}}, nil)
 	s.press("duty", "Enter")
-	s.b.sees("duty", 10*time.Second, card+" .said", "Vận hành", "Đã gọi trưởng thôn")
+	s.b.sees("duty", patience, card+" .said", "Vận hành", "Đã gọi trưởng thôn")
 	s.rain(t, "E2E-RAIN-01", 2) // it has stopped: nothing raises the alarm again
 	act("Kết thúc")
 	for _, as := range []string{"leader", "wall"} {
-		s.b.sees(as, 10*time.Second, ".alarms .none", "Không có cảnh báo")
+		s.b.sees(as, patience, ".alarms .none", "Không có cảnh báo")
 	}
-	s.b.sees("duty", 10*time.Second, ".alarmdesk summary", "1")
+	s.b.sees("duty", patience, ".alarmdesk summary", "1")
 }
 
 // language: the switch is reached by keyboard, changes words and the page's
 // language, and is kept over a reload.
 func (s *stories) language(t *testing.T) {
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
-	s.b.sees("duty", 20*time.Second, ".alarmdesk h2", "Cảnh báo")
+	s.b.sees("duty", patience, ".alarmdesk h2", "Cảnh báo")
 	s.tab("duty", "header button[lang=en]")
 	s.press("duty", "Enter")
-	s.b.sees("duty", 5*time.Second, "html[lang=en] .alarmdesk h2", "Alarms")
+	s.b.sees("duty", patience, "html[lang=en] .alarmdesk h2", "Alarms")
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
-	s.b.sees("duty", 20*time.Second, "html[lang=en] .walls th", "Last")
+	s.b.sees("duty", patience, "html[lang=en] .walls th", "Last")
 	s.judge(t, "duty", "devices in English", 0, "")
 	s.b.must(map[string]any{"as": "duty", "do": "click", "selector": "header button[lang=vi]"}, nil)
-	s.b.sees("duty", 5*time.Second, "html[lang=vi] h1")
+	s.b.sees("duty", patience, "html[lang=vi] h1")
 }
 
 // heartbeat of the live socket: a link that is quiet for two of them is dead.
@@ -157,7 +157,7 @@ const heartbeat = 5 * time.Second
 // without everything being sent anew.
 func (s *stories) lostLink(t *testing.T) {
 	s.rain(t, "E2E-RAIN-01", 13.1) // with an alarm a gauge has its row
-	s.b.sees("wall", 10*time.Second, upperRain, "13,1")
+	s.b.sees("wall", patience, upperRain, "13,1")
 	s.path.set(true)
 	quiet := time.Now()
 	s.b.sees("wall", 6*heartbeat, ".wall.dead .lostband", "Mất kết nối")
@@ -173,8 +173,8 @@ func (s *stories) lostLink(t *testing.T) {
 	s.rain(t, "E2E-RAIN-01", 14.2) // what happens meanwhile
 	s.frames(t)
 	s.path.set(false)
-	s.b.sees("wall", 40*time.Second, ".wall:not(.dead) .livemark", "Trực tiếp")
-	s.b.sees("wall", 10*time.Second, upperRain, "14,2")
+	s.b.sees("wall", patience, ".wall:not(.dead) .livemark", "Trực tiếp")
+	s.b.sees("wall", patience, upperRain, "14,2")
 	deltas := 0
 	at := map[string]float64{}
 	for _, f := range s.frames(t) {
@@ -210,13 +210,13 @@ func (s *stories) slowClient(t *testing.T) {
 	for i := range 8 {
 		value := 16 + float64(i)/10
 		s.rain(t, "E2E-RAIN-01", value)
-		s.b.sees("leader", 15*time.Second, upperRain, strings.Replace(fmt.Sprintf("%.1f", value), ".", ",", 1))
+		s.b.sees("leader", patience, upperRain, strings.Replace(fmt.Sprintf("%.1f", value), ".", ",", 1))
 	}
-	if row := s.b.sees("wall", 10*time.Second, upperRain); strings.Contains(row, "16,7") {
+	if row := s.b.sees("wall", patience, upperRain); strings.Contains(row, "16,7") {
 		t.Fatalf("the slow page is not slow: %s", row)
 	}
 	s.path.set(false)
-	s.b.sees("wall", 40*time.Second, upperRain, "16,7")
+	s.b.sees("wall", patience, upperRain, "16,7")
 }
 
 // slice: a district's desk shows its own station and nothing of the others.
@@ -224,7 +224,7 @@ func (s *stories) slice(t *testing.T) {
 	s.rain(t, "E2E-RAIN-01", 44.4)
 	s.rain(t, "E2E-RAIN-02", 43.3)
 	s.b.signIn("district", s.centre, "khuha", "/district/khu-ha")
-	s.b.sees("district", 20*time.Second, ".alarmdesk [data-alarm]", "Xã Hạ", "43,3")
+	s.b.sees("district", patience, ".alarmdesk [data-alarm]", "Xã Hạ", "43,3")
 	if words := s.b.texts("district", "body"); strings.Contains(words, "Thượng") || strings.Contains(words, "44,4") {
 		t.Errorf("the district's desk shows the other commune: %s", oneLine(words))
 	}
@@ -236,10 +236,12 @@ func (s *stories) slice(t *testing.T) {
 func (s *stories) export(t *testing.T) {
 	address := "/explore?metric=rain&station=E2E-RAIN-01"
 	s.b.signIn("analyst", s.centre, "phantich", "/explore")
-	until(t, 30*time.Second, "the value's row", func() string {
-		got, err := s.history(s.operator, "rain", "raw", "", time.Now().Add(-time.Hour), time.Now().Add(time.Minute), "E2E-RAIN-01")
+	// The page asks for quarters of an hour up to the minute that is not over yet.
+	until(t, patience, "the value's quarter of an hour", func() string {
+		to := time.Now().Truncate(time.Minute)
+		got, err := s.history(s.operator, "rain", "15m", "max", to.Add(-24*time.Hour), to, "E2E-RAIN-01")
 		for _, row := range got["E2E-RAIN-01"] {
-			if row.value == 45.5 {
+			if row.value >= 45.5 {
 				return ""
 			}
 		}
@@ -325,24 +327,24 @@ func (s *stories) accessible(t *testing.T) {
 	}
 	s.ask(s.operator, "/api/v1/layouts", &answer)
 	s.b.must(map[string]any{"as": "nobody", "do": "goto", "url": s.url("/login")}, nil)
-	s.b.sees("nobody", 10*time.Second, "button[type=submit]")
+	s.b.sees("nobody", patience, "button[type=submit]")
 	s.judge(t, "nobody", "login", 0, "")
 	s.judge(t, "nobody", "login on a phone", 390, "")
-	s.b.sees("wall", 5*time.Second, ".livemark", "Trực tiếp")
+	s.b.sees("wall", patience, ".livemark", "Trực tiếp")
 	s.judge(t, "wall", "paired wall", 0, "")
 	s.judge(t, "leader", "wall on a phone", 390, "")
 	scenes := 0
 	for _, l := range answer.Layouts {
 		s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/wall?layout=" + l.ID)}, nil)
-		s.b.sees("leader", 20*time.Second, "h1", "Tỉnh Thử")
-		s.b.sees("leader", 10*time.Second, ".stage .scene")
+		s.b.sees("leader", patience, "h1", "Tỉnh Thử")
+		s.b.sees("leader", patience, ".stage .scene")
 		s.judge(t, "leader", "layout "+l.ID, 0, "")
 		if l.ID == "ghep-27" || l.ID == "luan-phien" { // all at once, or scenes that another layout has
 			continue
 		}
 		for _, scene := range l.Scenes {
 			s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/wall?layout=" + l.ID + "&scene=" + scene.ID)}, nil)
-			s.b.sees("leader", 20*time.Second, `[data-scene="`+scene.ID+`"] .scene`)
+			s.b.sees("leader", patience, `[data-scene="`+scene.ID+`"] .scene`)
 			s.judge(t, "leader", l.ID+"/"+scene.ID, 0, "")
 			scenes++
 		}
@@ -351,19 +353,19 @@ func (s *stories) accessible(t *testing.T) {
 		t.Errorf("only %d scenes were looked at", scenes)
 	}
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
-	s.b.sees("duty", 20*time.Second, ".alarmdesk h2")
+	s.b.sees("duty", patience, ".alarmdesk h2")
 	s.judge(t, "duty", "desk on a phone", 390, "")
 	s.judge(t, "duty", "desk on paper", 0, "print")
 	s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/replay?layout=ghep-27")}, nil)
-	s.b.sees("leader", 20*time.Second, ".replaystage .scene")
-	s.b.sees("leader", 10*time.Second, ".timeline .has")
+	s.b.sees("leader", patience, ".replaystage .scene")
+	s.b.sees("leader", patience, ".timeline .has")
 	s.judge(t, "leader", "replay", 0, "")
 	s.judge(t, "leader", "replay on a phone", 390, "")
 	s.b.must(map[string]any{"as": "leader", "do": "goto", "url": s.url("/replay?layout=mot-man-hinh&scene=ranking")}, nil)
-	s.b.sees("leader", 20*time.Second, ".replaystage .ranks", "Xã Thượng", "Xã Hạ")
+	s.b.sees("leader", patience, ".replaystage .ranks", "Xã Thượng", "Xã Hạ")
 	s.judge(t, "leader", "replay of a ranking", 0, "")
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
-	s.b.sees("duty", 20*time.Second, ".walls [data-wall]")
+	s.b.sees("duty", patience, ".walls [data-wall]")
 	s.judge(t, "duty", "devices on a phone", 390, "")
 }
 

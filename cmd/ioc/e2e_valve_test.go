@@ -4,7 +4,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 )
 
 // valve is a network path to a program that can go dead without an end: nothing
@@ -72,7 +71,7 @@ func (v *valve) wait() {
 
 func (v *valve) carry(in net.Conn) {
 	v.wait()
-	out, err := net.DialTimeout("tcp", v.to, 5*time.Second)
+	out, err := net.DialTimeout("tcp", v.to, patience)
 	if err != nil {
 		in.Close()
 		return

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // twoStreams is a camera with a main and a sub-stream, and who watches which.
@@ -89,9 +88,9 @@ func testVideo(t *testing.T, exe string) {
 	look := func(as, what, selector string, width int) {
 		t.Helper()
 		var s shown
-		b.must(map[string]any{"as": as, "do": "painted", "selector": selector, "width": width, "timeout": 30_000}, &s)
+		b.must(map[string]any{"as": as, "do": "painted", "selector": selector, "width": width}, &s)
 		var clock struct{ Moved, Still int }
-		b.must(map[string]any{"as": as, "do": "clock", "selector": selector, "timeout": 20_000}, &clock)
+		b.must(map[string]any{"as": as, "do": "clock", "selector": selector}, &clock)
 		t.Logf("%s by %s: %d × %d, %d points of the clock moved, %d of the rest", what, as, s.Width, s.Height, clock.Moved, clock.Still)
 	}
 	for _, p := range paths {
@@ -113,7 +112,7 @@ func testVideo(t *testing.T, exe string) {
 	for _, p := range paths {
 		b.must(map[string]any{"as": p.name, "do": "click", "selector": ".camdialog header button"}, nil)
 	}
-	until(t, 40*time.Second, "the main stream is let go", func() string {
+	until(t, patience, "the main stream is let go", func() string {
 		if _, now := camera.sessions("/main"); now != 0 {
 			return "it is still pulled"
 		}

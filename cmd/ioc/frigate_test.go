@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"vonglau/cmd/ioc/config"
 	"vonglau/ingest"
@@ -115,7 +114,7 @@ func TestFrigatesCounters(t *testing.T) {
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	wg.Go(func() { _ = door.Run(ctx) })
 	wg.Go(func() { _ = sources[0].Run(ctx) })
-	until(t, 10*time.Second, "the source", func() string {
+	until(t, patience, "the source", func() string {
 		if !sources[0].Up() {
 			return "a connection"
 		}
@@ -144,7 +143,7 @@ func TestFrigatesCounters(t *testing.T) {
 		"camera:quang_truong visitors_in_view 27 {visitor}", "LC-SAN-GA visitors_in_view 9 {visitor}",
 		"camera:quang_truong visitors_in_view 0 {visitor}",
 	}
-	until(t, 10*time.Second, "the readings", func() string {
+	until(t, patience, "the readings", func() string {
 		mu.Lock()
 		defer mu.Unlock()
 		if len(got) < len(want) {

@@ -4,8 +4,8 @@
 //   {"id":1,"as":"wall","do":"goto","url":"…"}
 //   {"id":2,"as":"wall","do":"fill","selector":"…","text":"…"}
 //   {"id":3,"as":"wall","do":"click","selector":"…"}
-//   {"id":4,"as":"wall","do":"see","selector":"…","text":["a","b"],"timeout":20000}   one element with all the texts
-//   {"id":5,"as":"wall","do":"moving","selector":"…","timeout":20000}                a video or canvas whose picture changes
+//   {"id":4,"as":"wall","do":"see","selector":"…","text":["a","b"],"timeout":90000}   one element with all the texts
+//   {"id":5,"as":"wall","do":"moving","selector":"…","timeout":90000}                a video or canvas whose picture changes
 //   {"id":6,"as":"wall","do":"text","selector":"…"}
 //   {"id":7,"as":"wall","do":"shot","path":"…"}
 //   {"id":8,"as":"wall","do":"press","key":"ArrowRight"}
@@ -179,7 +179,7 @@ async function runAhead(p, ms) {
 
 async function run(c) {
   if (c.do === "strangers") return { strangers: [...strangers], errors, requests };
-  const p = await page(c.as), timeout = c.timeout ?? 20_000;
+  const p = await page(c.as), timeout = c.timeout ?? 90_000; // for what nobody promises a time
   switch (c.do) {
     case "goto": await p.goto(c.url, { waitUntil: "domcontentloaded", timeout }); return null;
     case "fill": await p.locator(c.selector).fill(c.text[0], { timeout }); return null;
