@@ -3,7 +3,6 @@ package rtsp
 import (
 	"bytes"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -153,7 +152,7 @@ func (s *server) start() {
 	}
 	s.media = &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{s.format}}
 	s.rtsp = &gortsplib.Server{
-		Handler: s, RTSPAddress: s.address, TLSConfig: s.tls,
+		Handler: s, RTSPAddress: s.address, TLSConfig: s.tls, WriteQueueSize: 4096,
 		Listen: func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			if err == nil {
@@ -163,7 +162,10 @@ func (s *server) start() {
 		},
 	}
 	if s.udp {
-		s.rtsp.UDPRTPAddress, s.rtsp.UDPRTCPAddress = twoPorts(s.t)
+		even, odd := twoPorts(s.t)
+		ports := map[string]net.PacketConn{even.LocalAddr().String(): even, odd.LocalAddr().String(): odd}
+		s.rtsp.UDPRTPAddress, s.rtsp.UDPRTCPAddress = even.LocalAddr().String(), odd.LocalAddr().String()
+		s.rtsp.ListenPacket = func(_, address string) (net.PacketConn, error) { return ports[address], nil }
 	}
 	if err := s.rtsp.Start(); err != nil {
 		s.t.Fatal(err)
@@ -180,28 +182,25 @@ func (s *server) start() {
 	s.feeder.Go(s.feed)
 }
 
-// twoPorts are two addresses for UDP, an even port and the next, as RTP wants it.
-func twoPorts(t testing.TB) (even, odd string) {
+// twoPorts are open for UDP on an even port and the next, as RTP wants it.
+func twoPorts(t testing.TB) (even, odd *net.UDPConn) {
 	t.Helper()
-	for range 100 {
-		first, err := net.ListenPacket("udp", "127.0.0.1:0")
+	loopback := net.IPv4(127, 0, 0, 1)
+	for range 1000 {
+		even, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback})
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := first.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert // as asked for
-		first.Close()
-		if port%2 == 1 {
-			continue
+		port := even.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert // as asked for
+		if port%2 == 0 {
+			if odd, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback, Port: port + 1}); err == nil {
+				return even, odd
+			}
 		}
-		even, odd = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", port+1)
-		second, err := net.ListenPacket("udp", odd)
-		if err == nil {
-			second.Close()
-			return even, odd
-		}
+		even.Close()
 	}
 	t.Fatal("no two ports in a row are free")
-	return "", ""
+	return nil, nil
 }
 
 func (s *server) playing() *gortsplib.ServerStream {
@@ -234,13 +233,18 @@ func (s *server) feed() {
 	ticker := time.NewTicker(time.Second / framesPerSecond)
 	defer ticker.Stop()
 	var last [][]byte
-	sent := int32(0)
+	sent, before := int32(0), time.Now()
 	for frame := uint32(0); ; frame++ {
 		select {
 		case <-s.stop:
 			return
 		case <-ticker.C:
 		}
+		now := time.Now()
+		if now.Sub(before) > inTime {
+			late.Store(now.UnixNano())
+		}
+		before = now
 		if s.pause.Load() {
 			continue
 		}
@@ -264,9 +268,16 @@ func (s *server) feed() {
 			}
 			p.Timestamp = frame * 90000 / framesPerSecond
 			p.SequenceNumber, p.SSRC = sequence+uint16(sent), 9
-			_ = stream.WritePacketRTP(s.media, p)
+			if stream.WritePacketRTP(s.media, p) != nil { // the queue is full
+				late.Store(now.UnixNano())
+			}
 		}
 	}
+}
+
+// OnStreamWriteError is told of a queue that is full, which feed does not hear of.
+func (s *server) OnStreamWriteError(*gortsplib.ServerHandlerOnStreamWriteErrorCtx) {
+	late.Store(time.Now().UnixNano())
 }
 
 func (s *server) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {

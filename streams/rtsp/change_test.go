@@ -38,13 +38,11 @@ func TestCodecChangesInMidSession(t *testing.T) {
 				if f.Reason != streams.ReasonCodec {
 					t.Errorf("ended with %v", f)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("nothing noticed after %d units", units)
 			}
 			w := watch(t, Config{}, s.camera()) // it still describes the old codec
-			if off := w.expect(streams.Offline, 10*time.Second); off.Why != streams.ReasonCodec.Text() {
-				t.Errorf("why %q", off.Why.En)
-			}
+			w.because(streams.Offline, streams.ReasonCodec.Text())
 			s.shut()
 			s.h265 = !h265
 			s.start()

@@ -96,9 +96,7 @@ func TestRTSPS(t *testing.T) {
 			}
 		}
 		w := watch(t, Config{}, camera)
-		if off := w.expect(streams.Offline, 5*time.Second); off.Why != streams.ReasonCertificate.Text() {
-			t.Errorf("why %q", off.Why.En)
-		}
+		w.because(streams.Offline, streams.ReasonCertificate.Text())
 	})
 	t.Run("another address's certificate", func(t *testing.T) {
 		caFile, elsewhere := authority(t, net.IPv4(192, 0, 2, 1))

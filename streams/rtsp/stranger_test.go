@@ -33,7 +33,7 @@ func stranger(t *testing.T, user, password, document string) string {
 	}
 	t.Cleanup(func() {
 		in.Close()
-		timer := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 		_ = cmd.Wait()
 	})
@@ -60,7 +60,7 @@ func TestStrangersCameras(t *testing.T) {
 		"mjpeg tcp":    {"/mjpeg", "tcp", streams.MJPEG},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			var formats []streams.Format
 			var units []streams.AccessUnit

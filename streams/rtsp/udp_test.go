@@ -37,19 +37,7 @@ var ports = regexp.MustCompile(`(client_port|server_port)=(\d+)-(\d+)`)
 func newDatagrams(t *testing.T, camera string) *datagrams {
 	t.Helper()
 	d := &datagrams{t: t}
-	first, second := twoPorts(t)
-	open := func(address string) *net.UDPConn {
-		a, err := net.ResolveUDPAddr("udp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn, err := net.ListenUDP("udp", a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn
-	}
-	d.even, d.odd = open(first), open(second)
+	d.even, d.odd = twoPorts(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +196,7 @@ func TestUDPInAnotherOrder(t *testing.T) {
 // is neither frozen nor gone.
 func TestUDPWithLoss(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, encode(t, moving, "4"), overUDP)
+	s := newServer(t, encode(t, moving, "8"), overUDP) // more keyframes than the judgement compares with
 	d := newDatagrams(t, s.address)
 	camera := s.camera()
 	camera.URL, camera.Transport = "rtsp://"+d.address+"/live", "udp"

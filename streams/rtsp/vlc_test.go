@@ -90,7 +90,7 @@ func vlc(t *testing.T, codec string) string {
 
 // listens waits until something listens at the address.
 func listens(address string, ended <-chan struct{}) bool {
-	limit := time.After(15 * time.Second)
+	limit := time.After(patience)
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -111,7 +111,7 @@ func listens(address string, ended <-chan struct{}) bool {
 // listenUnits pulls a camera until so many units have come.
 func listenUnits(t *testing.T, camera metrics.Camera, n int, see func(streams.AccessUnit)) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	units := 0
 	err := New(Config{}).Run(ctx, camera, streams.Sink{OnUnit: func(u streams.AccessUnit) {

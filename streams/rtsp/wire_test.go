@@ -48,7 +48,7 @@ func without(clip [][][]byte) (units [][][]byte) {
 // pulled runs an attempt until enough says so.
 func pulled(t *testing.T, camera metrics.Camera, enough func(formats []streams.Format, units, keys int) bool) []streams.Format {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var formats []streams.Format
 	units, keys := 0, 0
@@ -227,7 +227,7 @@ func TestEndTogetherWithTheLastBytes(t *testing.T) {
 		if !errors.Is(err, io.EOF) {
 			t.Errorf("ended with %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		near.Close()
 		t.Error("the end is not seen")
 	}
