@@ -131,7 +131,7 @@ func newDesk(t testing.TB) *desk {
 	d.run = server.Run
 	d.province = &province{t: t, catalogue: c, url: srv.URL}
 	t.Cleanup(func() {
-		bound, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		bound, stop := context.WithTimeout(context.Background(), time.Minute)
 		defer stop()
 		if err := h.Close(bound); err != nil {
 			t.Error(err)
@@ -452,7 +452,7 @@ SELECT 'm_weather', 'S1', toDateTime64('2025-10-01 00:00:00', 3, 'UTC') + number
 	if _, err := io.Copy(io.Discard, lines); err == nil {
 		t.Error("the file ends as if it were whole")
 	}
-	for deadline := time.Now().Add(20 * time.Second); running() > 0; {
+	for deadline := time.Now().Add(time.Minute); running() > 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the server still works for somebody who left")
 		}

@@ -200,7 +200,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	srv := httptest.NewServer(server)
 	p.url = srv.URL
 	t.Cleanup(func() {
-		bound, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		bound, stop := context.WithTimeout(context.Background(), time.Minute)
 		defer stop()
 		if err := errors.Join(sessions.Close(bound), h.Close(bound)); err != nil {
 			t.Error(err)
@@ -345,7 +345,7 @@ func (w *person) live(topics []string) map[string][]byte {
 	}
 	first := map[string][]byte{}
 	for len(first) < len(topics) {
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			w.t.Fatal(err)
 		}
 		_, data, err := conn.ReadMessage()
@@ -470,7 +470,7 @@ func TestAScopeThatEndsIsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := func() (frame string, err error) {
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		_, data, err := conn.ReadMessage()

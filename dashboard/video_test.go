@@ -91,7 +91,7 @@ func TestVideoMatchesAsyncAPI(t *testing.T) {
 			if got := conn.Subprotocol(); got != f.chosen {
 				t.Errorf("%s: subprotocol %q, want %q", name, got, f.chosen)
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 			told := map[string]bool{}
 			binaries := 0
 			for told["init"] == false || told["state"] == false || binaries < 1 || !f.units && binaries < 2 {

@@ -135,7 +135,7 @@ func TestWallFromPairingToRevoking(t *testing.T) {
 	conn := wall.dial()
 	ask[anything](operator, "DELETE", "/api/v1/walls/nobody", nil, 404)
 	ask[anything](operator, "DELETE", "/api/v1/walls/"+id, nil, 204)
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for err == nil {

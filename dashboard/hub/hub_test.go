@@ -60,7 +60,7 @@ func serve(t *testing.T, opts hub.Options) (*hub.Hub, string) {
 		})
 	}))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.Close(ctx); err != nil {
 			t.Errorf("clients did not go: %v", err)
@@ -100,7 +100,7 @@ func (p peer) say(v any) {
 
 func (p peer) next() frame {
 	p.t.Helper()
-	if err := p.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := p.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		p.t.Fatal(err)
 	}
 	var f frame

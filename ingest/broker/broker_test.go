@@ -85,7 +85,7 @@ func TestAcknowledgedOnlyWhenSettled(t *testing.T) {
 		settle()
 	}
 	for i, token := range tokens {
-		if !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		if !token.WaitTimeout(time.Minute) || token.Error() != nil {
 			t.Fatalf("message %d: %v", i, token.Error())
 		}
 	}
@@ -128,7 +128,7 @@ func TestQoS2IsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	say := func(packet, want string) {

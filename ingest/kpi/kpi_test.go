@@ -45,7 +45,7 @@ func pull(t *testing.T, answer http.HandlerFunc) (taken []metrics.Reading, refus
 		func(_ context.Context, rs []metrics.Reading) error { taken = rs; return nil },
 		func(_ string, _ []byte, r *metrics.Refusal) { refused = append(refused, *r) },
 		slog.New(slog.DiscardHandler), nil)[0]
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := p.Pull(ctx)
 	if err != nil && (strings.Contains(err.Error(), "bi-mat") || strings.Contains(err.Error(), srv.URL)) {

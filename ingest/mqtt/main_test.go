@@ -119,7 +119,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:
@@ -202,7 +202,7 @@ func run(t *testing.T, cfg mqtt.Config, offer func(context.Context, mqtt.Message
 func publisher(t *testing.T, addr string) paho.Client {
 	t.Helper()
 	c := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + addr).SetClientID("publisher").SetAutoReconnect(false))
-	if token := c.Connect(); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+	if token := c.Connect(); !token.WaitTimeout(time.Minute) || token.Error() != nil {
 		t.Fatal(token.Error())
 	}
 	t.Cleanup(func() { c.Disconnect(100) })
@@ -213,7 +213,7 @@ func publish(t *testing.T, c paho.Client, qos byte, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
 		token := c.Publish(fmt.Sprintf("lc/S-%d/rain", i%7), qos, false, fmt.Sprint(i))
-		if !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		if !token.WaitTimeout(time.Minute) || token.Error() != nil {
 			t.Fatalf("publish %d: %v", i, token.Error())
 		}
 	}

@@ -28,7 +28,7 @@ func TestPresence(t *testing.T) {
 	heard := make(chan paho.Message, 16)
 	listen := func() paho.Client {
 		c := publisher(t, broker.addr)
-		if token := c.Subscribe("who/ioc", 1, func(_ paho.Client, m paho.Message) { heard <- m }); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		if token := c.Subscribe("who/ioc", 1, func(_ paho.Client, m paho.Message) { heard <- m }); !token.WaitTimeout(time.Minute) || token.Error() != nil {
 			t.Fatal(token.Error())
 		}
 		return c
@@ -42,7 +42,7 @@ func TestPresence(t *testing.T) {
 				t.Fatalf("heard %q, want %s", m.Payload(), want)
 			}
 			return at
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("nobody says %s", want)
 		}
 		return ""
@@ -66,7 +66,7 @@ func TestPresence(t *testing.T) {
 		t.Errorf("kept %s, want %s", kept, born)
 	}
 	rival := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + broker.addr).SetClientID("ioc").SetAutoReconnect(false))
-	if token := rival.Connect(); !token.WaitTimeout(10*time.Second) || token.Error() != nil { // the broker cuts the older one off
+	if token := rival.Connect(); !token.WaitTimeout(time.Minute) || token.Error() != nil { // the broker cuts the older one off
 		t.Fatal(token.Error())
 	}
 	if gone := next("gone"); gone != born {

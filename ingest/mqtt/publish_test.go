@@ -16,7 +16,7 @@ func TestPublish(t *testing.T) {
 	source := run(t, mqtt.Config{Broker: "tcp://" + broker.addr, ClientID: "ioc"}, s.offer)[0]
 	heard := make(chan string, 1)
 	listener := publisher(t, broker.addr)
-	if token := listener.Subscribe("to/node", 0, func(_ paho.Client, m paho.Message) { heard <- string(m.Payload()) }); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+	if token := listener.Subscribe("to/node", 0, func(_ paho.Client, m paho.Message) { heard <- string(m.Payload()) }); !token.WaitTimeout(time.Minute) || token.Error() != nil {
 		t.Fatal(token.Error())
 	}
 	if err := source.Publish("to/node", []byte("be born again")); err != nil {
@@ -27,7 +27,7 @@ func TestPublish(t *testing.T) {
 		if got != "be born again" {
 			t.Errorf("heard %q", got)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("nobody heard it")
 	}
 	idle, err := mqtt.New([]mqtt.Config{{Broker: "tcp://" + broker.addr, ClientID: "idle"}}, nil, s.offer, slog.New(slog.DiscardHandler), nil)

@@ -58,7 +58,7 @@ var databases atomic.Int64
 // config of a database of the test's own.
 func config(t testing.TB) Config {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := engine.Ready(ctx); err != nil {
 		t.Fatal(err)

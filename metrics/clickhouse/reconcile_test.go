@@ -69,7 +69,7 @@ func TestReconcilerWaitsForTheWriter(t *testing.T) {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for over := time.After(20 * time.Second); ; { // until it is stored, and not rolled up
+	for over := time.After(time.Minute); ; { // until it is stored, and not rolled up
 		counts, err := s.CountIdentities(t.Context(), from, from.Add(dayWidth))
 		if err != nil {
 			t.Fatal(err)

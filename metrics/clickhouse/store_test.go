@@ -246,7 +246,7 @@ func TestStoreOutlivesTheServer(t *testing.T) {
 	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	poll, deadline := time.NewTicker(5*time.Millisecond), time.After(30*time.Second)
+	poll, deadline := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
 	defer poll.Stop()
 	for engine.Pid() == old || engine.Pid() == 0 {
 		select {

@@ -145,7 +145,7 @@ func TestWriterSurvivesKills(t *testing.T) {
 
 func ready(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := engine.Ready(ctx); err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func (c *checked) see(clip clip, n int) (last streams.Look, all []streams.Findin
 				c.t.Fatalf("the look is at %v, shown at %v", last.At, c.at)
 			}
 			all = append(all, last.Finding)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			c.t.Fatal("no look")
 		}
 	}

@@ -76,7 +76,7 @@ func TestEvidence(t *testing.T) {
 	}
 	listed := func(want int) (pieces []Piece) {
 		t.Helper()
-		for deadline := time.Now().Add(5 * time.Second); ; <-time.After(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; <-time.After(time.Millisecond) {
 			kept, err := e.Kept(id)
 			if pieces = kept.Pieces; len(pieces) >= want {
 				return pieces

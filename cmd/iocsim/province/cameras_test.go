@@ -39,7 +39,7 @@ func read(t *testing.T, addr, path, user, password string) (units chan unit, end
 		t.Fatal(err)
 	}
 	tcp := gortsplib.TransportTCP
-	c := &gortsplib.Client{Transport: &tcp, ReadTimeout: 5 * time.Second}
+	c := &gortsplib.Client{Transport: &tcp, ReadTimeout: time.Minute}
 	if err := c.Start(u.Scheme, u.Host); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func read(t *testing.T, addr, path, user, password string) (units chan unit, end
 // next waits for an access unit that the test wants.
 func next(t *testing.T, units chan unit, what string, want func(unit) bool) unit {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		select {
 		case u := <-units:
@@ -104,7 +104,7 @@ func next(t *testing.T, units chan unit, what string, want func(unit) bool) unit
 				return u
 			}
 		case <-limit:
-			t.Fatalf("no %s within 10 s", what)
+			t.Fatalf("no %s within a minute", what)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func TestCutCameraThrowsReadersOutAndComesBack(t *testing.T) {
 	post(t, p, "/sim/cameras/cam-04/cut", http.StatusNoContent)
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the reader of a cut camera still waits")
 	}
 	if _, _, err := read(t, p.RTSPAddr(), "cam-04", "", ""); err == nil || !strings.Contains(err.Error(), "503") {
@@ -263,7 +263,7 @@ func TestLossyCameraSkipsSequenceNumbers(t *testing.T) {
 	}
 	select {
 	case <-gap:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("no packet is missing from a lossy camera")
 	}
 }

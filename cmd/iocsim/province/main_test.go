@@ -52,7 +52,7 @@ func (b *inbox) take() []message {
 // until waits for a state of the inbox, up to 20 s.
 func (b *inbox) until(t *testing.T, what string, ok func([]message) bool) []message {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		if all := b.take(); ok(all) {
 			return all
@@ -60,7 +60,7 @@ func (b *inbox) until(t *testing.T, what string, ok func([]message) bool) []mess
 		select {
 		case <-b.changed:
 		case <-limit:
-			t.Fatalf("no %s within 20 s; %d messages", what, len(b.take()))
+			t.Fatalf("no %s within a minute; %d messages", what, len(b.take()))
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestStoryMovesTheCamerasAndKillsTheEngineOnce(t *testing.T) {
 	if err := p.Publish(t.Context(), time.Time{}, 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	limit := time.After(15 * time.Second)
+	limit := time.After(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for len(seen) < 5 {

@@ -55,7 +55,7 @@ func start(t *testing.T, dir string, change func(*Options)) *Engine {
 
 func ready(t *testing.T, e *Engine) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := e.Ready(ctx); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func open(t *testing.T, e *Engine, user, password string) driver.Conn {
 // await waits until the engine is in the state.
 func await(t *testing.T, e *Engine, want State) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		e.mu.Lock()
 		state, changed := e.state, e.changed
