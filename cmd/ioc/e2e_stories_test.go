@@ -237,7 +237,7 @@ func (s *stories) export(t *testing.T) {
 	address := "/explore?metric=rain&station=E2E-RAIN-01"
 	s.b.signIn("analyst", s.centre, "phantich", "/explore")
 	// The page asks for quarters of an hour up to the minute that is not over yet.
-	until(t, patience, "the value's quarter of an hour", func() string {
+	until(t, 2*patience, "the value's quarter of an hour", func() string {
 		to := time.Now().Truncate(time.Minute)
 		got, err := s.history(s.operator, "rain", "15m", "max", to.Add(-24*time.Hour), to, "E2E-RAIN-01")
 		for _, row := range got["E2E-RAIN-01"] {

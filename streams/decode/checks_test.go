@@ -24,7 +24,7 @@ func check(t *testing.T) *checked {
 	t.Helper()
 	c := &checked{t: t, looks: make(chan streams.Look, 16), at: time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)}
 	c.d = New(Options{
-		Program: ffmpeg(t), Every: 20 * time.Millisecond, Limit: 30 * time.Second, pause: time.Millisecond,
+		Program: ffmpeg(t), Every: 20 * time.Millisecond, Limit: 2 * time.Minute, pause: time.Millisecond,
 		OnLook: func(_ string, l streams.Look) { c.looks <- l },
 	})
 	c.d.Set([]string{"c"})

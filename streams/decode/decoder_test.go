@@ -42,7 +42,7 @@ func TestJPEG(t *testing.T) {
 	for _, codec := range []streams.Codec{streams.H264, streams.H265} {
 		t.Run(string(codec), func(t *testing.T) {
 			c := encode(t, codec, scene, 2)
-			d := New(Options{Program: ffmpeg(t), Limit: 30 * time.Second})
+			d := New(Options{Program: ffmpeg(t), Limit: 2 * time.Minute})
 			d.Set([]string{"c", "d"})
 			if _, _, err := d.JPEG(t.Context(), "c"); !errors.Is(err, ErrNoPicture) {
 				t.Errorf("before a keyframe: %v", err)
@@ -96,7 +96,7 @@ func TestAHangingHelperIsKilled(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	program := fake(t, "#!/bin/sh\nsleep 1000 &\necho $$ $! > "+pids+"\nsleep 1000\n")
 	registry := prometheus.NewRegistry()
-	d := New(Options{Program: program, Limit: 500 * time.Millisecond, Registerer: registry})
+	d := New(Options{Program: program, Limit: 3 * time.Second, Registerer: registry})
 	d.Set([]string{"c"})
 	d.Format("c", streams.Format{Codec: streams.H264, SPS: []byte{0x67}, PPS: []byte{0x68}})
 	for run := 1; run <= 2; run++ {
@@ -197,7 +197,7 @@ func TestTheTurnsAreFair(t *testing.T) {
 	var mu sync.Mutex
 	looks := map[string]int{}
 	all := make(chan struct{})
-	d := New(Options{Program: ffmpeg(t), Every: time.Hour, Limit: 30 * time.Second, pause: time.Millisecond, OnLook: func(id string, _ streams.Look) {
+	d := New(Options{Program: ffmpeg(t), Every: time.Hour, Limit: 2 * time.Minute, pause: time.Millisecond, OnLook: func(id string, _ streams.Look) {
 		mu.Lock()
 		defer mu.Unlock()
 		if looks[id]++; len(looks) == 6 {

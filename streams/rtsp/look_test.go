@@ -23,7 +23,7 @@ func TestBlackUnderNoiseIsDark(t *testing.T) {
 	statuses := make(chan streams.Status, 1024)
 	var supervisor *streams.Supervisor
 	decoder := decode.New(decode.Options{
-		Program: program, Every: 500 * time.Millisecond, Limit: 30 * time.Second,
+		Program: program, Every: 500 * time.Millisecond, Limit: 2 * time.Minute,
 		OnLook: func(id string, l streams.Look) {
 			l.Until = time.Now().Add(time.Minute)
 			supervisor.Look(id, l)
@@ -45,7 +45,7 @@ func TestBlackUnderNoiseIsDark(t *testing.T) {
 	looking := make(chan struct{})
 	go func() { defer close(looking); _ = decoder.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-looking })
-	if dark := w.expect(streams.Dark, 30*time.Second, streams.Frozen, streams.Offline); dark.Confidence < 0.9 {
+	if dark := w.expect(streams.Dark, 2*time.Minute, streams.Frozen, streams.Offline); dark.Confidence < 0.9 {
 		t.Errorf("%+v", dark)
 	}
 	clip := encode(t, moving, "4")

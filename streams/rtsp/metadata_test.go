@@ -160,7 +160,7 @@ func TestACameraThatBreaksOverMetadataIsPulledWithout(t *testing.T) {
 		describe(sdpHead+"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:video\r\n"+
 			"m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:meta\r\n")(w, request, cseq)
 	})
-	client := New(Config{Timeout: patience, SetUp: patience, Silence: time.Second})
+	client := New(Config{Timeout: 10 * time.Second, Silence: time.Second})
 	camera := metrics.Camera{ID: "c", URL: url, Analytics: counted}
 	var refusals []*metrics.Refusal
 	sink := streams.Sink{OnMetadata: func(_ []byte, r *metrics.Refusal) { refusals = append(refusals, r) }}

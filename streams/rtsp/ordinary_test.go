@@ -64,7 +64,7 @@ func TestOrdinaryClipsStayLive(t *testing.T) {
 	if *ordinary < 10*time.Minute {
 		every = 2 * time.Second
 	}
-	decoder := decode.New(decode.Options{Program: program, Every: every, Limit: 30 * time.Second, OnLook: func(id string, l streams.Look) {
+	decoder := decode.New(decode.Options{Program: program, Every: every, Limit: 2 * time.Minute, OnLook: func(id string, l streams.Look) {
 		supervisor.Look(id, l)
 		mu.Lock()
 		defer mu.Unlock()
