@@ -76,7 +76,7 @@ func (p *pictures) page(t *testing.T, offered ...string) page {
 	}
 	resp.Body.Close()
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 	return page{t, conn}
 }
 
@@ -297,7 +297,7 @@ func TestTilesEndWithTheHub(t *testing.T) {
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("not there within 20 s: " + what)
 		}
