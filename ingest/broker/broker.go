@@ -60,7 +60,7 @@ func New(ctx context.Context, cfg Config, offer func(context.Context, Message) e
 		ln.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	if err := srv.AddListener(listeners.NewNet("mqtt", ln)); err != nil {
+	if err := srv.AddListener(port{listeners.NewNet("mqtt", ln), srv}); err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -76,6 +76,22 @@ func (b *Broker) Addr() string { return b.ln.Addr().String() }
 
 // Close ends all connections.
 func (b *Broker) Close() error { return b.srv.Close() }
+
+// port is mochi's listener but for its end. Mochi lists a listener's clients under
+// a read lock that it takes twice (Clients.GetByListener), and waits for ever when
+// a client leaves in between.
+type port struct {
+	*listeners.Net
+	srv *mochi.Server
+}
+
+func (p port) Close(listeners.CloseFn) {
+	p.Net.Close(func(string) {
+		for _, cl := range p.srv.Clients.GetAll() {
+			_ = p.srv.DisconnectClient(cl, packets.ErrServerShuttingDown)
+		}
+	})
+}
 
 // hook joins mochi's life cycle to the door.
 type hook struct {
