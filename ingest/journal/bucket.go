@@ -36,6 +36,8 @@ func (j *Journal) Bucket(ctx context.Context, name string, opts BucketOptions) (
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = 64 << 20
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	kv, err := j.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, MaxBytes: opts.MaxBytes, Storage: jetstream.FileStorage, Replicas: j.cfg.Replicas})
 	if err != nil {
 		return nil, fmt.Errorf("journal: bucket %s: %w", name, err)

@@ -127,6 +127,11 @@ type Journal struct {
 	toldFull time.Time            // when the log of events was
 }
 
+// openTime bounds the opening of a log, a bucket or a producer. It is longer than
+// anything else waits for an answer: at a start a machine is at its busiest, and a
+// program that cannot open what it needs ends.
+const openTime = 30 * time.Second
+
 // Open starts or reaches the engine and makes the logs. It fails when the
 // folder cannot be written or the server cannot be reached within ctx.
 func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
@@ -183,7 +188,9 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 		s.Storage = jetstream.FileStorage
 		s.AllowDirect = true
 		s.Replicas = cfg.Replicas
-		stream, err := j.js.CreateOrUpdateStream(ctx, s)
+		opening, cancel := context.WithTimeout(ctx, openTime)
+		stream, err := j.js.CreateOrUpdateStream(opening, s)
+		cancel()
 		if err != nil {
 			j.Close()
 			return nil, fmt.Errorf("journal: log %s: %w", s.Name, err)

@@ -40,6 +40,8 @@ type Producer struct {
 // share it.
 func (j *Journal) Producer(ctx context.Context, log Log, name string) (*Producer, error) {
 	p := &Producer{j: j, log: log, subject: log.subject(name), epoch: strconv.FormatUint(rand.Uint64(), 36)}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	last, _, err := p.lastRecord(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("journal: producer %s: %w", name, err)
