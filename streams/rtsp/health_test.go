@@ -46,6 +46,9 @@ func watch(t *testing.T, cfg Config, camera metrics.Camera) *watched {
 // promised times are figures of the bench, where nothing else runs.
 const patience = 90 * time.Second
 
+// patient pulls from a camera whose own machine is busy.
+var patient = Config{Timeout: patience, SetUp: patience, Silence: patience}
+
 // expect waits for a state, which is promised within a time; any state of the
 // list on the way is a failure, unless the camera itself was late.
 func (w *watched) expect(want streams.State, within time.Duration, not ...streams.State) streams.Status {

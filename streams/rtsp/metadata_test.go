@@ -79,7 +79,7 @@ func TestStrangersMetadata(t *testing.T) {
 				ID: transport, URL: "rtsp://" + address + "/metadata", Transport: transport,
 				Username: "giamsat", Password: "mat-khau-3", Analytics: counted,
 			}
-			h := listen(t, New(Config{}), camera, func(h *heard) bool { return h.units >= 10 && len(h.docs) >= 2 })
+			h := listen(t, New(patient), camera, func(h *heard) bool { return h.units >= 10 && len(h.docs) >= 2 })
 			for _, doc := range h.docs {
 				if string(doc) != vehicles {
 					t.Errorf("document of %d bytes, %d were sent", len(doc), len(vehicles))
@@ -89,7 +89,7 @@ func TestStrangersMetadata(t *testing.T) {
 				t.Errorf("refused %v", h.refusals)
 			}
 			camera.Analytics = nil
-			h = listen(t, New(Config{}), camera, func(h *heard) bool { return h.units >= 15 })
+			h = listen(t, New(patient), camera, func(h *heard) bool { return h.units >= 15 })
 			if h.docs != nil || h.refusals != nil {
 				t.Errorf("a camera that maps nothing heard %d documents, %v", len(h.docs), h.refusals)
 			}
@@ -102,7 +102,7 @@ func TestACameraWithoutMetadataStaysLive(t *testing.T) {
 	s := newServer(t, encode(t, moving, "4"))
 	camera := s.camera()
 	camera.Analytics = counted
-	h := listen(t, New(Config{}), camera, func(h *heard) bool { return h.units >= 10 })
+	h := listen(t, New(patient), camera, func(h *heard) bool { return h.units >= 10 })
 	if len(h.refusals) != 1 || h.refusals[0].Reason != metrics.MissingField {
 		t.Errorf("refused %v", h.refusals)
 	}

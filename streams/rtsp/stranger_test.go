@@ -65,7 +65,7 @@ func TestStrangersCameras(t *testing.T) {
 			var formats []streams.Format
 			var units []streams.AccessUnit
 			keys := 0
-			err := New(Config{}).Run(ctx, metrics.Camera{
+			err := New(patient).Run(ctx, metrics.Camera{
 				URL: "rtsp://" + address + c.path, Transport: c.transport, Username: "giamsat", Password: "mat-khau-2",
 			}, streams.Sink{
 				OnFormat: func(f streams.Format) { formats = append(formats, f) },
@@ -97,13 +97,13 @@ func TestStrangersCameras(t *testing.T) {
 		})
 	}
 	t.Run("wrong password", func(t *testing.T) {
-		f := attempt(t, Config{}, metrics.Camera{URL: "rtsp://" + address + "/h264", Username: "giamsat", Password: "sai"})
+		f := attempt(t, patient, metrics.Camera{URL: "rtsp://" + address + "/h264", Username: "giamsat", Password: "sai"})
 		if f.Reason != streams.ReasonUnauthorised || strings.Contains(f.Error(), "sai") {
 			t.Errorf("%v", f)
 		}
 	})
 	t.Run("unknown path", func(t *testing.T) {
-		f := attempt(t, Config{}, metrics.Camera{URL: "rtsp://" + address + "/none", Username: "giamsat", Password: "mat-khau-2"})
+		f := attempt(t, patient, metrics.Camera{URL: "rtsp://" + address + "/none", Username: "giamsat", Password: "mat-khau-2"})
 		if f.Reason != streams.ReasonNotFound {
 			t.Errorf("%v", f)
 		}

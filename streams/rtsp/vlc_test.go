@@ -114,7 +114,7 @@ func listenUnits(t *testing.T, camera metrics.Camera, n int, see func(streams.Ac
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	units := 0
-	err := New(Config{}).Run(ctx, camera, streams.Sink{OnUnit: func(u streams.AccessUnit) {
+	err := New(patient).Run(ctx, camera, streams.Sink{OnUnit: func(u streams.AccessUnit) {
 		see(u)
 		if units++; units == n {
 			cancel()

@@ -52,7 +52,7 @@ func pulled(t *testing.T, camera metrics.Camera, enough func(formats []streams.F
 	defer cancel()
 	var formats []streams.Format
 	units, keys := 0, 0
-	err := New(Config{}).Run(ctx, camera, streams.Sink{
+	err := New(patient).Run(ctx, camera, streams.Sink{
 		OnFormat: func(f streams.Format) { formats = append(formats, f) },
 		OnUnit: func(u streams.AccessUnit) {
 			units++
