@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -55,7 +54,7 @@ func (e *engine) launch() (*server.Server, error) {
 	}
 	srv.SetLoggerV2(engineLog{e.log}, false, false, false)
 	srv.Start()
-	if !srv.ReadyForConnections(20*time.Second) || !srv.JetStreamEnabled() {
+	if !srv.ReadyForConnections(openTime) || !srv.JetStreamEnabled() {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 		return nil, errors.New("journal engine: did not come up; is its folder writable and is there free space?")

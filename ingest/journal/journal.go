@@ -127,7 +127,8 @@ type Journal struct {
 	toldFull time.Time            // when the log of events was
 }
 
-// openTime bounds the opening of a log, a bucket or a producer. It is longer than
+// openTime bounds the start of the engine inside the program, and the opening of a
+// log, a bucket or a producer. It is longer than
 // anything else waits for an answer: at a start a machine is at its busiest, and a
 // program that cannot open what it needs ends.
 const openTime = 30 * time.Second
@@ -160,7 +161,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 			return nil, err
 		}
 		j.engine = e
-		natsOpts = append(natsOpts, nats.InProcessServer(e))
+		natsOpts = append(natsOpts, nats.InProcessServer(e), nats.Timeout(openTime))
 	}
 	nc, err := nats.Connect(url, natsOpts...)
 	if err != nil {
