@@ -100,6 +100,7 @@ type server struct {
 	tls            *tls.Config
 	meta           *description.Media // a metadata track, if any
 	told           uint16             // packets of it
+	begins         time.Duration      // after PLAY a pause ends
 
 	repeat  atomic.Bool  // sends the last access unit again and again
 	pause   atomic.Bool  // sends nothing
@@ -295,6 +296,9 @@ func (s *server) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *g
 }
 
 func (s *server) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	if s.begins > 0 {
+		time.AfterFunc(s.begins, func() { s.pause.Store(false) })
+	}
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 

@@ -120,8 +120,11 @@ func (s *session) run(ctx context.Context, camera metrics.Camera) *streams.Failu
 		Transport:    transport,
 		ReadTimeout:  s.cfg.Timeout,
 		WriteTimeout: s.cfg.Timeout,
-		TLSConfig:    s.cfg.TLS.Clone(),
-		UserAgent:    "vonglau",
+		// The library would end after 3 s what waits for a first picture over UDP: an
+		// encoder may take longer to begin.
+		InitialUDPReadTimeout: s.cfg.Silence,
+		TLSConfig:             s.cfg.TLS.Clone(),
+		UserAgent:             "vonglau",
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if to, _, err := net.SplitHostPort(addr); err != nil || to != host {
 				return nil, &streams.Failure{Reason: streams.ReasonConfig, Detail: "redirected to another device"}

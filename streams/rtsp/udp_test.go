@@ -192,6 +192,17 @@ func TestUDPInAnotherOrder(t *testing.T) {
 	}
 }
 
+// TestUDPBeginsLate: an encoder that takes some seconds for its first picture is
+// waited for, over UDP as over TCP.
+func TestUDPBeginsLate(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, encode(t, moving, "4"), overUDP, func(s *server) { s.begins = 4 * time.Second })
+	s.pause.Store(true)
+	camera := s.camera()
+	camera.Transport = "udp"
+	listenUnits(t, camera, 10, func(streams.AccessUnit) {})
+}
+
 // TestUDPWithLoss: what is lost on the wire is counted and named, and the camera
 // is neither frozen nor gone.
 func TestUDPWithLoss(t *testing.T) {
