@@ -46,6 +46,7 @@ func testReplay(t *testing.T, exe string) {
 	b.signIn("wall", c, "lanhdao", "/wall")
 	ranking := "&layout=mot-man-hinh&scene=ranking"
 	b.signIn("ranks", c, "lanhdao", "/wall")
+	b.sees("ranks", patience, ".wall .livemark", "Trực tiếp")
 	b.must(map[string]any{"as": "ranks", "do": "goto", "url": c.url("/wall?scope=15" + ranking)}, nil)
 	b.sees("ranks", patience, ".ranks li:has(.arrow)", "1", "Xã Thượng", "3")
 	broker.publish("thu/E2E-RAIN-01/rain", []byte("17.3"))
@@ -95,6 +96,7 @@ func testReplay(t *testing.T, exe string) {
 		t.Errorf("the replayed ranking shows what came later: %s", oneLine(words))
 	}
 	b.signIn("own", c, "khuha", "/district/khu-ha")
+	b.sees("own", patience, ".desk h1", "Khu vực Hạ")
 	b.must(map[string]any{"as": "own", "do": "goto", "url": c.url("/replay?scope=khu-ha" + moment)}, nil)
 	b.sees("own", patience, ".replay .ranks li", "Xã Hạ", "5")
 	if words := b.texts("own", "body"); strings.Contains(words, "Thượng") {
