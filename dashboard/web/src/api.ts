@@ -47,8 +47,3 @@ export async function list<T>(name: string): Promise<T[]> {
   const rows = Array.isArray(answer) ? answer : (answer?.[name] ?? []);
   return Array.isArray(rows) ? rows : Object.entries(rows).map(([id, row]) => ({ id, ...(row as object) }) as T);
 }
-
-/** Where a socket of ours is. */
-export function socketURL(path: string): string {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/${path}`;
-}

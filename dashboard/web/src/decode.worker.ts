@@ -1,6 +1,6 @@
 // Decodes cameras' access units with WebCodecs and paints them, away from the page's
 // own thread: sockets, decoders and canvases of all pictures of a page are here.
-import { socketURL } from "./api";
+import { socketURL } from "./socket";
 import { Tiles, TILES_UNITS } from "./tiles";
 import { bytesOf, readUnits, UNITS, type Unit } from "./units";
 import { VideoLink, type Gone, type Listener, type Source } from "./video-link";

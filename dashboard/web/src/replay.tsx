@@ -1,7 +1,8 @@
 // The wall as it was: the same pieces as the live wall's, moved by the clock of a
 // replay. The whole page is framed and says so, that nobody takes it for live.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { api, socketURL } from "./api";
+import { api } from "./api";
+import { socketURL } from "./socket";
 import type { AlarmState, ReplayAnswer, ReplayClock } from "./contract";
 import { clock as clockWords, day, hourMinute, moment, share } from "./format";
 import { lang, say, t, type Word } from "./i18n";

@@ -1,7 +1,8 @@
 // What every page shares: the live link, the server's clock, who is asking.
 import { computed, signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api, Problem, socketURL } from "./api";
+import { api, Problem } from "./api";
+import { socketURL } from "./socket";
 import type { Me } from "./contract";
 import { LiveClient, type Entries, type LinkState } from "./live";
 import { Pace } from "./pace";

@@ -1,7 +1,7 @@
 // All tiles of a page over one socket (asyncapi.json, channel tiles): a browser opens
 // the sockets of a host one after the other, so that of many the last would wait for
 // all before it. This one is open before the page knows its cameras.
-import { socketURL } from "./api";
+import { socketURL } from "./socket";
 import { isGone, Pauses, VideoLink, type Listener, type Source } from "./video-link";
 
 export const TILES_MP4 = "ioc.tiles.v1", TILES_UNITS = "ioc.tiles.units.v1";

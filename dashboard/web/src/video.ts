@@ -2,7 +2,7 @@
 // each fragment is one keyframe and the element stands still on the newest; in
 // full mode it plays and is kept close to the live edge. Browsers with WebCodecs go
 // another way: decode.ts.
-import { socketURL } from "./api";
+import { socketURL } from "./socket";
 import { Tiles, TILES_MP4 } from "./tiles";
 import { VideoLink, type Gone, type Listener, type Source } from "./video-link";
 
