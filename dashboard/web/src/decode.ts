@@ -30,8 +30,9 @@ function theWorker(): Worker {
 
 /** Starts the worker, or opens the tiles' socket, before the first picture is asked for: it would be in every first picture's way. */
 export function warmUp(): void {
-  if (unitsFit()) theWorker();
-  else theTiles();
+  if (!unitsFit()) { theTiles(); return; }
+  const canvas = document.createElement("canvas").transferControlToOffscreen();
+  theWorker().postMessage({ do: "prime", canvas } satisfies Ask, [canvas]);
 }
 
 /** Plays a camera onto a canvas that nobody has drawn on yet, and never will again. */
@@ -41,7 +42,7 @@ export class UnitPlayer {
   constructor(canvas: HTMLCanvasElement, camera: string, mode: Mode, private readonly hooks: Hooks & { onUnfit: () => void }) {
     open.set(this.id, this);
     const offscreen = canvas.transferControlToOffscreen();
-    const ask: Ask = { do: "open", id: this.id, mode, canvas: offscreen, camera };
+    const ask: Ask = { do: "open", id: this.id, mode, canvas: offscreen, camera, most: mode === "tile" ? Math.ceil((innerWidth * devicePixelRatio) / 3) : Infinity };
     theWorker().postMessage(ask, [offscreen]);
   }
 

@@ -6,8 +6,9 @@ import { bytesOf, readUnits, UNITS, type Unit } from "./units";
 import { VideoLink, type Gone, type Listener, type Source } from "./video-link";
 
 export type Ask =
-  | { do: "open"; id: number; camera: string; mode: "tile" | "full"; canvas: OffscreenCanvas }
-  | { do: "close"; id: number };
+  | { do: "open"; id: number; camera: string; mode: "tile" | "full"; canvas: OffscreenCanvas; most: number }
+  | { do: "close"; id: number }
+  | { do: "prime"; canvas: OffscreenCanvas };
 /** frame comes with the first frame and then at most twice a second, at is when it was painted, ms since 1970; unfit when this browser cannot decode it after all. */
 export type Told = { id: number; what: "unfit" } | { id: number; what: "frame"; at: number } | { id: number; what: "gone"; why: Gone };
 
@@ -19,6 +20,8 @@ const FAILURES = 3;
 
 /** Decoders that are made before pictures are asked for, and how long they wait for that. */
 const SPARES = 6, SPARE_MS = 15_000;
+/** A first frame is painted once more after so long: a canvas that was not on the screen yet may have lost it. */
+const AGAIN_MS = 400;
 
 const tell = (told: Told): void => postMessage(told);
 
@@ -71,7 +74,7 @@ class Feed {
   private failures = 0;
   private stopped = false;
 
-  constructor(private readonly id: number, camera: string, private readonly mode: "tile" | "full", private readonly canvas: OffscreenCanvas) {
+  constructor(private readonly id: number, camera: string, private readonly mode: "tile" | "full", private readonly canvas: OffscreenCanvas, private readonly most: number) {
     this.paper = canvas.getContext("2d", { alpha: false })!;
     const listener: Listener = { told: (m) => this.told(m), came: (data) => { for (const u of readUnits(data)) this.unit(u); }, gone: (why) => this.gone(why) };
     this.link = mode === "tile" ? tiles.watch(camera, listener) : new VideoLink(socketURL(`cameras/${encodeURIComponent(camera)}/video?mode=full`), UNITS, listener);
@@ -125,17 +128,18 @@ class Feed {
   }
 
   /**
-   * Of full motion only the newest frame is painted, when the screen is. A first one
-   * and a tile's do not wait for that: they are seldom, and a page that is being built
-   * keeps the screen waiting.
+   * Only the newest frame is painted, when the screen is. A first one does not wait
+   * for that: a page that is being built keeps the screen waiting.
    */
   show(frame: VideoFrame): void {
     this.next?.close();
     this.next = frame;
-    if (this.mode === "tile" || !this.toldAt) this.draw(frame); // and once more below: a canvas that is not on the screen yet may lose it
     if (this.asked) return;
     this.asked = true;
-    requestAnimationFrame(() => { this.asked = false; this.paint(); });
+    const paint = () => requestAnimationFrame(() => { this.asked = false; this.paint(); });
+    if (this.toldAt) { paint(); return; }
+    this.draw(frame);
+    setTimeout(paint, AGAIN_MS);
   }
 
   private paint(): void {
@@ -147,11 +151,12 @@ class Feed {
   }
 
   private draw(frame: VideoFrame): void {
-    if (this.canvas.width !== frame.displayWidth || this.canvas.height !== frame.displayHeight) {
-      this.canvas.width = frame.displayWidth;
-      this.canvas.height = frame.displayHeight;
+    const scale = Math.min(1, this.most / frame.displayWidth), width = Math.round(frame.displayWidth * scale), height = Math.round(frame.displayHeight * scale);
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
     }
-    this.paper.drawImage(frame, 0, 0);
+    this.paper.drawImage(frame, 0, 0, width, height);
     this.failures = 0;
     // The page may be busy when it hears of it: it is told when it was.
     const at = performance.timeOrigin + performance.now();
@@ -176,6 +181,16 @@ class Feed {
   }
 }
 
+/**
+ * The first picture that a worker paints waits for the page's own thread, as the
+ * first decoder does: so one of nothing is painted before there is any.
+ */
+function prime(canvas: OffscreenCanvas): void {
+  const frame = new VideoFrame(new Uint8Array(6), { format: "I420", codedWidth: 2, codedHeight: 2, timestamp: 0 });
+  canvas.getContext("2d", { alpha: false })!.drawImage(frame, 0, 0);
+  frame.close();
+}
+
 Decoder.prepare();
 const tiles = new Tiles(TILES_UNITS); // opens at once: no picture is asked for yet
 const feeds = new Map<number, Feed>();
@@ -183,9 +198,11 @@ const feeds = new Map<number, Feed>();
 onmessage = (e: MessageEvent<Ask>) => {
   const ask = e.data;
   if (ask.do === "open") {
-    feeds.set(ask.id, new Feed(ask.id, ask.camera, ask.mode, ask.canvas));
-  } else {
+    feeds.set(ask.id, new Feed(ask.id, ask.camera, ask.mode, ask.canvas, ask.most));
+  } else if (ask.do === "close") {
     feeds.get(ask.id)?.stop();
     feeds.delete(ask.id);
+  } else {
+    prime(ask.canvas);
   }
 };

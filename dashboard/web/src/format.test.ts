@@ -12,6 +12,20 @@ describe("numbers", () => {
     [short(95, 2, "vi"), "95"], [short(81.5, 2, "vi"), "81,5"], [short(87.55, 2, "vi"), "87,55"],
     [share(95, 99, "vi"), "95/99"], [share(1096, 1645, "vi"), "1.096/1.645"],
   ])("%s is %s", (got, want) => expect(got).toBe(want));
+  it("are what the browser's own formats make of them", () => {
+    const formats = { vi: "vi-VN", en: "en-GB" } as const;
+    let seed = 7;
+    const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+    const values = [0, 0.5, 1.5, 2.5, 1.005, 0.045, 999.995, 1e-7, 4.9e-324, 1e15, 2 ** 53, 1.5e20, 123456789.125];
+    for (let i = 0; i < 3000; i++) values.push(random() * 10 ** Math.floor(random() * 18 - 4), Math.round(random() * 1e6) / 10 ** Math.floor(random() * 5));
+    for (const lang of ["vi", "en"] as const) for (const decimals of [0, 1, 2, 3, 4]) {
+      const f = new Intl.NumberFormat(formats[lang], { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+      for (const v of values) for (const signed of [v, -v]) {
+        const want = f.format(signed).replace("-", "−");
+        expect([signed, decimals, num(signed, decimals, lang)]).toEqual([signed, decimals, /[1-9]/.test(want) ? want : want.replace("−", "")]);
+      }
+    }
+  });
 });
 
 describe("times", () => {

@@ -26,6 +26,13 @@ export interface Shading {
   named: readonly string[];
 }
 
+/**
+ * The map is the heaviest thing on a page: the first one waits until the page has
+ * shown what is quick to show, so long at most, ms.
+ */
+const WAIT_MS = 600;
+let drawnBefore = false;
+
 interface Props {
   units: ReadonlyMap<string, UnitState>;
   stations: ReadonlyMap<string, StationState>;
@@ -75,6 +82,7 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [size, setSize] = useState<[number, number]>([0, 0]);
+  const [turn, setTurn] = useState(drawnBefore || !("requestIdleCallback" in window));
   const given = useFetched<MapAnswer>("map", (signal) => api("GET", "map", undefined, signal));
 
   useEffect(() => {
@@ -85,11 +93,17 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
     watch.observe(frame.current!);
     return () => watch.disconnect();
   }, []);
+  useEffect(() => {
+    drawnBefore = true;
+    if (turn) return;
+    const asked = requestIdleCallback(() => setTurn(true), { timeout: WAIT_MS });
+    return () => cancelIdleCallback(asked);
+  }, []);
   const [width, height] = size;
 
   const codes = [...units.keys()].join();
   const drawn = useMemo(() => {
-    if (!width || !units.size) return null;
+    if (!turn || !width || !units.size) return null;
     const official = given?.official && given.units ? new Map(given.units.features.map((f) => [f.properties.code, f.geometry])) : null;
     const around = given?.outline ?? (official ? null : (outline as Geometry));
     const points = [...units.values()];
@@ -108,7 +122,7 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
     const gaps = near.map((a, i) => Math.min(...near.filter((_, j) => j !== i).map((b) => Math.hypot(a[0] - b[0], a[1] - b[1]))));
     const reach = near.length > 1 ? Math.max(...gaps) * 0.7 : Math.min(width, height) / 3;
     return { project, shapes, around: hull(near), reach, edge: around ? pathOf(around, project) : "", official: !!official };
-  }, [codes, width, height, given, whole]);
+  }, [turn, codes, width, height, given, whole]);
 
   useEffect(() => {
     const el = canvas.current, scale = Math.min(3, devicePixelRatio || 1);
