@@ -31,6 +31,28 @@ func startDemo(ctx context.Context) (*run, error) {
 	return d, nil
 }
 
+// calm waits until the days before are handed in and stored: until then the demo
+// works harder.
+func (r *run) calm(ctx context.Context) error {
+	for calm, last := 0, 0.0; calm < 3; {
+		select {
+		case <-time.After(time.Second):
+		case <-r.ended:
+			return fmt.Errorf("the demo ended:\n%s", r.out)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		now := processCPU(r.cmd.Process.Pid) + processCPU(childOf(r.cmd.Process.Pid))
+		if last > 0 && now-last < 0.6 {
+			calm++
+		} else {
+			calm = 0
+		}
+		last = now
+	}
+	return nil
+}
+
 // demoPart is what `ioc demo -quiet` takes once its history is in: the program
 // with its simulated province, and the database engine under it.
 func demoPart(ctx context.Context, r *report) error {
@@ -39,22 +61,8 @@ func demoPart(ctx context.Context, r *report) error {
 		return err
 	}
 	defer d.end()
-	// Until the days before are handed in and stored, the demo works harder.
-	for calm, last := 0, 0.0; calm < 3; {
-		select {
-		case <-time.After(time.Second):
-		case <-d.ended:
-			return fmt.Errorf("the demo ended:\n%s", d.out)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		now := processCPU(d.cmd.Process.Pid) + processCPU(childOf(d.cmd.Process.Pid))
-		if last > 0 && now-last < 0.6 {
-			calm++
-		} else {
-			calm = 0
-		}
-		last = now
+	if err := d.calm(ctx); err != nil {
+		return err
 	}
 	engine := childOf(d.cmd.Process.Pid)
 	if engine == 0 {

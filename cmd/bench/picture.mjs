@@ -1,7 +1,8 @@
 // How long a camera's first picture takes in headless Chromium, for picture.go:
 //   node picture.mjs CHROMIUM BASE USER PASSWORD TILES FOCUSES
-// prints a JSON line {path, tile: [ms], focus: [ms], bare: [ms]} for each way of
-// playing. A tile counts from its mount, a focus from the click, both to the first
+// prints a JSON line {path, cold: [ms], tile: [ms], focus: [ms], bare: [ms]} for each
+// way of playing; cold are the tiles of the first load, whose scripts the browser has
+// not compiled yet. A tile counts from its mount, a focus from the click, both to the first
 // painted frame. bare is what this browser and machine need for as many pictures on a
 // page that has nothing else to do, measured in turns with the wall.
 import { chromium } from "playwright-core";
@@ -24,7 +25,7 @@ const bare = (cameras) => new Promise((resolve, reject) => {
     return new VideoDecoder({ error: reject, output: (frame) => {
       if (!painted) { paper.drawImage(frame, 0, 0); painted = true; took.push(performance.now() - asked); }
       frame.close();
-      if (took.length === cameras.length) { socket.close(); resolve(took); }
+      if (took.length === cameras.length) { socket.close(); decoders.forEach((d) => d.close()); resolve(took); }
     } });
   });
   socket.binaryType = "arraybuffer";
@@ -43,15 +44,20 @@ const bare = (cameras) => new Promise((resolve, reject) => {
 });
 
 for (const path of ["units", "mse"]) {
-  const result = { path, tile: [], focus: [], bare: [] };
+  const result = { path, cold: [], tile: [], focus: [], bare: [] };
   const page = await context.newPage();
+  const empty = await context.newPage(); // the bare one is by itself, so that the wall's does not clear up behind it
   while (result.tile.length < +tiles) {
     await page.goto(base + "/wall?video=" + path, { waitUntil: "domcontentloaded" });
     await wait(page, "tile", 5);
     const seen = await page.evaluate(measures, "tile");
-    result.tile.push(...seen.map((m) => m.ms));
+    result[result.cold.length ? "tile" : "cold"].push(...seen.map((m) => m.ms));
     await page.goto(base + "/login", { waitUntil: "load" });
-    result.bare.push(...await page.evaluate(bare, seen.map((m) => m.name.split(" ").pop())));
+    await empty.bringToFront();
+    await empty.goto(base + "/login", { waitUntil: "load" });
+    result.bare.push(...await empty.evaluate(bare, seen.map((m) => m.name.split(" ").pop())));
+    await empty.goto("about:blank");
+    await page.bringToFront();
   }
   await page.goto(base + "/district/15?video=" + path, { waitUntil: "domcontentloaded" });
   await wait(page, "tile", 3);
@@ -67,6 +73,7 @@ for (const path of ["units", "mse"]) {
     await page.locator(".camdialog").waitFor({ state: "detached" });
   }
   await page.close();
+  await empty.close();
   console.log(JSON.stringify(result));
 }
 await browser.close();
