@@ -35,6 +35,12 @@ export function warmUp(): void {
   theWorker().postMessage({ do: "prime", canvas } satisfies Ask, [canvas]);
 }
 
+/** How wide a tile is painted, px: it takes a third of a wide screen, or all of a narrow one. */
+function tileAtMost(): number {
+  const width = Math.max(innerWidth, screen.width); // a window may grow, and may span several screens
+  return Math.ceil(Math.max(width / 3, Math.min(width, 480)) * devicePixelRatio);
+}
+
 /** Plays a camera onto a canvas that nobody has drawn on yet, and never will again. */
 export class UnitPlayer {
   private readonly id = ++serial;
@@ -42,7 +48,7 @@ export class UnitPlayer {
   constructor(canvas: HTMLCanvasElement, camera: string, mode: Mode, private readonly hooks: Hooks & { onUnfit: () => void }) {
     open.set(this.id, this);
     const offscreen = canvas.transferControlToOffscreen();
-    const ask: Ask = { do: "open", id: this.id, mode, canvas: offscreen, camera, most: mode === "tile" ? Math.ceil((innerWidth * devicePixelRatio) / 3) : Infinity };
+    const ask: Ask = { do: "open", id: this.id, mode, canvas: offscreen, camera, most: mode === "tile" ? tileAtMost() : Infinity };
     theWorker().postMessage(ask, [offscreen]);
   }
 

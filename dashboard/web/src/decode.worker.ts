@@ -5,6 +5,7 @@ import { Tiles, TILES_UNITS } from "./tiles";
 import { bytesOf, readUnits, UNITS, type Unit } from "./units";
 import { VideoLink, type Gone, type Listener, type Source } from "./video-link";
 
+/** most is how wide a picture is painted at most, px; what is primed is a canvas that nobody will see. */
 export type Ask =
   | { do: "open"; id: number; camera: string; mode: "tile" | "full"; canvas: OffscreenCanvas; most: number }
   | { do: "close"; id: number }
@@ -20,7 +21,7 @@ const FAILURES = 3;
 
 /** Decoders that are made before pictures are asked for, and how long they wait for that. */
 const SPARES = 6, SPARE_MS = 15_000;
-/** A first frame is painted once more after so long: a canvas that was not on the screen yet may have lost it. */
+/** A tile's first frame is painted once more after so long, ms: a canvas that was not on the screen yet may have lost it. */
 const AGAIN_MS = 400;
 
 const tell = (told: Told): void => postMessage(told);
@@ -137,9 +138,10 @@ class Feed {
     if (this.asked) return;
     this.asked = true;
     const paint = () => requestAnimationFrame(() => { this.asked = false; this.paint(); });
-    if (this.toldAt) { paint(); return; }
-    this.draw(frame);
-    setTimeout(paint, AGAIN_MS);
+    const first = !this.toldAt;
+    if (first) this.draw(frame);
+    if (first && this.mode === "tile") setTimeout(paint, AGAIN_MS);
+    else paint();
   }
 
   private paint(): void {
