@@ -37,6 +37,7 @@ type metadata struct {
 	packed  bool  // documents are compressed
 
 	started  bool
+	joined   bool // a document has ended: the next is here from its beginning
 	broken   bool // the rest of this document is passed over
 	sequence uint16
 	stamp    uint32
@@ -129,10 +130,20 @@ func (m *metadata) packet(p packet) {
 }
 
 func (m *metadata) finish() {
-	if len(m.doc) > 0 && !m.broken {
+	if len(m.doc) > 0 && !m.broken && (m.joined || m.begins()) {
 		m.session.document(m.unpacked())
 	}
-	m.doc, m.broken = nil, false
+	m.doc, m.broken, m.joined = nil, false, true
+}
+
+// begins reports whether the document is here from its beginning. Of the first one
+// it may not be: a session joins a camera's documents where they are just then,
+// which is nobody's fault.
+func (m *metadata) begins() bool {
+	if m.packed {
+		return bytes.HasPrefix(m.doc, []byte{0x1f, 0x8b})
+	}
+	return bytes.Contains(m.doc[:min(len(m.doc), 1024)], []byte("MetadataStream"))
 }
 
 // unpacked is the gathered document, or why it cannot be read. However small it

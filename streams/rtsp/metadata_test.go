@@ -204,7 +204,7 @@ func TestMetadataOverPackets(t *testing.T) {
 	} {
 		var docs []string
 		var refusals []metrics.Reason
-		m := &metadata{kind: 107, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
+		m := &metadata{kind: 107, joined: true, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
 			if r != nil {
 				refusals = append(refusals, r.Reason)
 				return
@@ -217,6 +217,36 @@ func TestMetadataOverPackets(t *testing.T) {
 		}
 		if !slices.Equal(docs, c.docs) || !slices.Equal(refusals, c.refusals) {
 			t.Errorf("%s: %q, refused %v; want %q, %v", name, docs, refusals, c.docs, c.refusals)
+		}
+	}
+}
+
+// A session joins a camera's documents where they are: what is there of the first
+// is no fault, and the next ones are judged.
+func TestSessionJoinsInTheMidstOfADocument(t *testing.T) {
+	whole := packed(t, vehicles)
+	for name, c := range map[string]struct {
+		packed bool
+		sent   []string
+		want   []string
+	}{
+		"plain":             {false, []string{vehicles[300:], vehicles, "junk"}, []string{vehicles, "junk"}},
+		"from its start":    {false, []string{vehicles, vehicles}, []string{vehicles, vehicles}},
+		"packed":            {true, []string{whole[40:], whole, "junk"}, []string{vehicles, "refused"}},
+		"packed from start": {true, []string{whole}, []string{vehicles}},
+	} {
+		var got []string
+		m := &metadata{kind: 107, packed: c.packed, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
+			if r != nil {
+				doc = []byte("refused")
+			}
+			got = append(got, string(doc))
+		}}}}
+		for i, text := range c.sent {
+			m.packet(packet{kind: 107, marker: true, sequence: uint16(i), stamp: uint32(i), payload: []byte(text)})
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }
@@ -263,7 +293,7 @@ func TestPackedMetadata(t *testing.T) {
 	}
 	for name, c := range cases {
 		var got answer
-		m := &metadata{kind: 107, packed: true, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
+		m := &metadata{kind: 107, joined: true, packed: true, session: &session{sink: streams.Sink{OnMetadata: func(doc []byte, r *metrics.Refusal) {
 			if r != nil {
 				got.refusals = append(got.refusals, r.Reason)
 				return
