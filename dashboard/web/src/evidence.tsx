@@ -132,7 +132,7 @@ function Still({ alarm, picture, width }: { alarm: string; picture: EvidencePict
     seen.observe(canvas.current!);
     return () => { stop.abort(); seen.disconnect(); };
   }, [alarm, picture.n, width]);
-  return <span class="still" data-painted={done}><canvas ref={canvas} aria-hidden="true" />{done === false && <em>{t("evBroken")}</em>}</span>;
+  return <span class="still" data-painted={done}><canvas ref={canvas} aria-hidden="true" />{!done && <em>{done === undefined ? t("evLoading") : t("evBroken")}</em>}</span>;
 }
 
 /** One picture large; arrows go to the camera's others. */

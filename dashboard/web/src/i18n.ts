@@ -148,7 +148,7 @@ const words = {
   evInterrupted: ["Việc lưu hình đã dừng sớm.", "Keeping pictures ended early."],
   evUnknown: ["Không có hình nào được lưu cùng cảnh báo này: đã quá hạn giữ, hoặc cảnh báo có trước khi chương trình lưu hình.", "No pictures are kept with this alarm: they are past their time, or it is older than the keeping of pictures."],
   evGap: ["Chương trình ngừng chạy, thiếu hình từ", "The program was away, no pictures from"], evTo: ["đến", "to"],
-  evNone: ["Camera không gửi hình trong lúc đó", "The camera sent no picture at the time"], evNoneYet: ["Chưa có hình", "No picture yet"], evBroken: ["Không mở được hình", "The picture cannot be shown"],
+  evNone: ["Camera không gửi hình trong lúc đó", "The camera sent no picture at the time"], evNoneYet: ["Chưa có hình", "No picture yet"], evLoading: ["Đang tải hình…", "Loading the picture…"], evBroken: ["Không mở được hình", "The picture cannot be shown"],
   evEarlier: ["Trước", "Earlier"], evLater: ["Sau", "Later"], recorder: ["Mở đầu ghi", "Open the recorder"],
   why_no_cameras: ["Không có camera nào gần đó trong phạm vi được xem.", "There is no camera near it within your scope."],
   why_no_pictures: ["Các camera gần đó không gửi hình trong lúc ấy.", "The cameras near it sent no pictures at the time."],
