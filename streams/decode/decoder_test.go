@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -93,7 +94,16 @@ func TestMJPEGNeedsNoHelper(t *testing.T) {
 // TestAHangingHelperIsKilled: with everything that it started, and the next run
 // has its turn.
 func TestAHangingHelperIsKilled(t *testing.T) {
-	pids := filepath.Join(t.TempDir(), "pids")
+	pids := filepath.Join(t.TempDir(), "pids") // a pipe: a helper may write no file
+	if err := syscall.Mkfifo(pids, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(pids, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	told := bufio.NewReader(pipe)
 	program := fake(t, "#!/bin/sh\nsleep 1000 &\necho $$ $! > "+pids+"\nsleep 1000\n")
 	registry := prometheus.NewRegistry()
 	d := New(Options{Program: program, Limit: 3 * time.Second, Registerer: registry})
@@ -111,12 +121,14 @@ func TestAHangingHelperIsKilled(t *testing.T) {
 		if n := testutil.ToFloat64(d.telemetry.runs.WithLabelValues(resultKilled)); int(n) != run {
 			t.Errorf("%v killed", n)
 		}
-		text, err := os.ReadFile(pids)
-		if err != nil {
+		if err := pipe.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		for word := range strings.FieldsSeq(string(text)) {
-			pid, _ := strconv.Atoi(word)
+		var pair [2]int
+		if _, err := fmt.Fscanln(told, &pair[0], &pair[1]); err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range pair {
 			for limit := time.Now().Add(time.Minute); alive(pid); {
 				if time.Now().After(limit) {
 					t.Fatalf("process %d lives on", pid)
