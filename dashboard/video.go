@@ -139,11 +139,7 @@ func (x *sight) ends(camera string) (code int, why string) {
 	defer x.mu.Unlock()
 	if now := time.Now(); now.Sub(x.checked) > recheck {
 		x.checked = now
-		if p, ok := x.s.principal(x.r, now); !ok {
-			x.code, x.why = hub.CloseSignIn, "the session or the wall was revoked"
-		} else if x.predicate, ok = x.resolve(p.Scope); !ok {
-			x.code, x.why = hub.CloseNoScope, "nothing is left within your scope"
-		}
+		x.look(now)
 	}
 	if x.code == 0 && !x.predicate.Camera(camera) {
 		return hub.CloseNoScope, "the camera is not within your scope"
@@ -151,7 +147,15 @@ func (x *sight) ends(camera string) (code int, why string) {
 	return x.code, x.why
 }
 
-func (x *sight) resolve(scope string) (metrics.Predicate, bool) {
-	p, err := x.s.predicate(scope)
-	return p, err == nil
+// look asks who the viewer is now, and what that one may see.
+func (x *sight) look(now time.Time) {
+	p, ok := x.s.principal(x.r, now)
+	if !ok {
+		x.code, x.why = hub.CloseSignIn, "the session or the wall was revoked"
+		return
+	}
+	var err error
+	if x.predicate, err = x.s.predicate(p.Scope); err != nil {
+		x.code, x.why = hub.CloseNoScope, "nothing is left within your scope"
+	}
 }

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// startDemo runs `ioc demo -quiet` on ports of its own.
+// startDemo runs `ioc demo -quiet` on ports of its own, and waits until its history
+// is in: until then it works harder.
 func startDemo(ctx context.Context) (*run, error) {
 	addrs, err := freeAddresses(5)
 	if err != nil {
@@ -24,15 +25,18 @@ func startDemo(ctx context.Context) (*run, error) {
 		return nil, err
 	}
 	d.page = addrs[0]
-	if err := d.ready(ctx, 30*time.Second); err != nil {
+	err = d.ready(ctx, 30*time.Second)
+	if err == nil {
+		err = d.calm(ctx)
+	}
+	if err != nil {
 		d.end()
 		return nil, err
 	}
 	return d, nil
 }
 
-// calm waits until the days before are handed in and stored: until then the demo
-// works harder.
+// calm waits until the days before are handed in and stored.
 func (r *run) calm(ctx context.Context) error {
 	for calm, last := 0, 0.0; calm < 3; {
 		select {
@@ -61,9 +65,6 @@ func demoPart(ctx context.Context, r *report) error {
 		return err
 	}
 	defer d.end()
-	if err := d.calm(ctx); err != nil {
-		return err
-	}
 	engine := childOf(d.cmd.Process.Pid)
 	if engine == 0 {
 		return errors.New("the demo has no database engine")

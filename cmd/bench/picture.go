@@ -48,9 +48,6 @@ func picturePart(ctx context.Context, r *report) error {
 		return err
 	}
 	defer d.end()
-	if err := d.calm(ctx); err != nil {
-		return err
-	}
 	home, err := filepath.Abs("node_modules")
 	if err != nil {
 		return err

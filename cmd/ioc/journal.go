@@ -22,10 +22,11 @@ const journalUsage = "ioc journal inspect|verify|refused|events|replay|cursors|r
 
 // journalCommand looks at a journal: inspect shows what is there, verify reads all
 // of it, refused lists what was not taken or set aside, events prints the acts on
-// alarms and what was published, replay lets the store begin again from a point, which changes nothing that is stored already, cursors
-// shows who has come how far, retire takes the cursor of a program away that is
-// gone for good. The centre must be stopped, unless its journal is a server by
-// itself; replay wants it stopped then too.
+// alarms and what was published, replay lets the store begin again from a point,
+// which changes nothing that is stored already, cursors shows who has come how far,
+// retire takes the cursor of a program away that is gone for good. The centre must
+// be stopped, unless its journal is a server by itself; replay wants it stopped then
+// too.
 func journalCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New(journalUsage)

@@ -250,12 +250,21 @@ func (j *Journal) NewestAt(ctx context.Context, log Log) (time.Time, error) {
 
 // Span is the first and last sequence that a log holds (0, 0 when empty).
 func (j *Journal) Span(ctx context.Context, log Log) (first, last uint64, err error) {
+	info, err := j.info(ctx, log)
+	if err != nil {
+		return 0, 0, err
+	}
+	return info.State.FirstSeq, info.State.LastSeq, nil
+}
+
+// info is what a log holds now and may hold; its instruments are set on the way.
+func (j *Journal) info(ctx context.Context, log Log) (*jetstream.StreamInfo, error) {
 	s, err := j.js.Stream(ctx, string(log))
 	if err != nil {
-		return 0, 0, fmt.Errorf("journal: log %s: %w", log, err)
+		return nil, fmt.Errorf("journal: log %s: %w", log, err)
 	}
-	st := s.CachedInfo().State
-	j.tel.streamLen.WithLabelValues(string(log)).Set(float64(st.Bytes))
-	j.tel.full.WithLabelValues(string(log)).Set(float64(st.Bytes) / float64(s.CachedInfo().Config.MaxBytes))
-	return st.FirstSeq, st.LastSeq, nil
+	info := s.CachedInfo()
+	j.tel.streamLen.WithLabelValues(string(log)).Set(float64(info.State.Bytes))
+	j.tel.full.WithLabelValues(string(log)).Set(float64(info.State.Bytes) / float64(info.Config.MaxBytes))
+	return info, nil
 }

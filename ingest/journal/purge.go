@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -93,13 +92,11 @@ func (j *Journal) purge(ctx context.Context, now time.Time) error {
 
 // tellFull says once a day that the log of events comes to its end.
 func (j *Journal) tellFull(ctx context.Context, now time.Time) error {
-	s, err := j.js.Stream(ctx, string(Events))
+	info, err := j.info(ctx, Events)
 	if err != nil {
-		return fmt.Errorf("journal: log %s: %w", Events, err)
+		return err
 	}
-	taken, most := s.CachedInfo().State.Bytes, s.CachedInfo().Config.MaxBytes
-	j.tel.streamLen.WithLabelValues(string(Events)).Set(float64(taken))
-	j.tel.full.WithLabelValues(string(Events)).Set(float64(taken) / float64(most))
+	taken, most := info.State.Bytes, info.Config.MaxBytes
 	if float64(taken) >= fullFrom*float64(most) && now.Sub(j.toldFull) >= stillAfter {
 		j.toldFull = now
 		j.log.Warn("the log of events is nearly full, and then alarms and what is published are held back: raise journal.max_events and start again; published figures stay in it for ever",

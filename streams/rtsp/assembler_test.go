@@ -21,7 +21,7 @@ func assembled(h265 bool, limit int, packets ...packet) (units [][][]byte, damag
 	for _, together := range []int{2, 3, len(packets) + 1} {
 		u, d, e := assembledBy(together, h265, limit, packets...)
 		if !slices.EqualFunc(u, units, same) || !slices.Equal(d, damaged) || fmt.Sprint(e) != fmt.Sprint(errs) {
-			panic(fmt.Sprintf("%d packets at a time: %x %v %v, one at a time: %x %v %v", together, u, d, e, units, damaged, errs))
+			panic(fmt.Sprintf("%d packets, read %d at a time, make %d units, or others than read one by one, which make %d", len(packets), together, len(u), len(units)))
 		}
 	}
 	return units, damaged, errs
@@ -225,4 +225,17 @@ func FuzzParsePacket(f *testing.F) {
 			t.Errorf("a payload of %d bytes in a packet of %d", len(p.payload), len(b))
 		}
 	})
+}
+
+// What was given up of a unit does not count towards its bound any more.
+func TestAssemblerCountsWhatItHas(t *testing.T) {
+	begun := append([]byte{0x7c, 0x85}, bytes.Repeat([]byte{1}, 70)...) // a fragment whose end never comes
+	whole := append([]byte{0x41}, bytes.Repeat([]byte{2}, 60)...)
+	units, damaged, errs := assembled(false, 100, packet{sequence: 1, stamp: 9, payload: begun}, packet{sequence: 2, stamp: 9, marker: true, payload: whole})
+	if len(units) != 1 || !same(units[0], [][]byte{whole}) || !damaged[0] || errors.Join(errs...) != nil {
+		t.Errorf("%d units, damaged %v, %v", len(units), damaged, errs)
+	}
+	if _, _, errs = assembled(false, 100, packet{sequence: 1, stamp: 9, payload: whole}, packet{sequence: 2, stamp: 9, marker: true, payload: whole}); !errors.Is(errs[1], errOversize) {
+		t.Errorf("two of 61 bytes within 100: %v", errs)
+	}
 }

@@ -9,12 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"vonglau/streams"
@@ -323,153 +321,6 @@ func TestUnsupportedCodec(t *testing.T) {
 	}
 	if _, _, _, ok := h.Picture("cam-01"); ok {
 		t.Error("a picture that no browser shows")
-	}
-}
-
-func TestSlowViewerGoesOnAtAKeyframe(t *testing.T) {
-	c := encode(t, moving, 640, 360, "-tune", "zerolatency")
-	registry := prometheus.NewRegistry()
-	h := NewHub(Config{MaxQueue: 60 << 10, Registerer: registry})
-	defer h.Close()
-	h.Set([]string{"cam-01"})
-	v, err := h.Subscribe("cam-01", Full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Format("cam-01", c.format)
-	frame := 0
-	c.feed(h, "cam-01", &frame, 0, 2)
-	messages := waiting(t, v)
-	for range 3 {
-		c.feed(h, "cam-01", &frame, 0, 30) // far more than may wait
-	}
-	c.feed(h, "cam-01", &frame, 0, 3)
-	rest := waiting(t, v)
-	var parts fmp4.Parts
-	if err := parts.Unmarshal(rest[0].Data); err != nil {
-		t.Fatal(err)
-	}
-	if parts[0].Tracks[0].Samples[0].IsNonSyncSample {
-		t.Error("goes on in the middle of a group")
-	}
-	messages = append(messages, rest...)
-	if n := timelineOf(t, messages); n > 20 {
-		t.Errorf("%d fragments, most should be dropped", n)
-	}
-	decoded(t, media(messages))
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := false
-	for _, f := range families {
-		for _, m := range f.Metric {
-			if f.GetName() == "vonglau_video_fragments_dropped_total" && m.GetCounter().GetValue() > 50 {
-				found = true
-			}
-		}
-	}
-	if !found {
-		t.Error("the dropped fragments are not counted")
-	}
-}
-
-func TestBounds(t *testing.T) {
-	c := encode(t, moving, 640, 360, "-tune", "zerolatency")
-	h := NewHub(Config{PerCamera: 2, Viewers: 3, MaxGroup: 30 << 10})
-	h.Set([]string{"cam-01", "cam-02"})
-	subscribe := func(camera string) (*Viewer, error) { return h.Subscribe(camera, Full) }
-	if _, err := subscribe("cam-03"); !errors.Is(err, ErrUnknownCamera) {
-		t.Errorf("unknown camera: %v", err)
-	}
-	a, errA := subscribe("cam-01")
-	b, errB := subscribe("cam-01")
-	_, err := subscribe("cam-01")
-	if errA != nil || errB != nil || !errors.Is(err, ErrTooMany) {
-		t.Errorf("%v, %v, %v", errA, errB, err)
-	}
-	d, err := subscribe("cam-02")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = subscribe("cam-02"); !errors.Is(err, ErrTooMany) {
-		t.Errorf("beyond the bound of all: %v", err)
-	}
-	b.Close()
-	b.Close()
-	if h.Viewers() != 2 {
-		t.Errorf("%d viewers", h.Viewers())
-	}
-	if _, err := b.Next(t.Context()); !errors.Is(err, ErrClosed) {
-		t.Errorf("closed viewer: %v", err)
-	}
-	waiting(t, a)
-	ended := make(chan error, 1)
-	go func() { _, err := a.Next(t.Context()); ended <- err }()
-	h.Set([]string{"cam-02"})
-	if err := <-ended; !errors.Is(err, ErrUnknownCamera) {
-		t.Errorf("viewer of a removed camera: %v", err)
-	}
-	a.Close()
-
-	h.Format("cam-02", c.format)
-	frame := 0
-	c.feed(h, "cam-02", &frame, 0, 10)
-	late, err := subscribe("cam-02")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := kinds(waiting(t, late)); got != "init segment state" {
-		t.Errorf("a group over the bound is not kept, got %s", got)
-	}
-	if _, _, _, ok := h.Picture("cam-02"); !ok {
-		t.Error("its keyframe is kept")
-	}
-	h.Close()
-	waitErr := func(v *Viewer) error { _, err := v.Next(t.Context()); return err }
-	if err := waitErr(d); !errors.Is(err, ErrClosed) {
-		t.Errorf("after Close: %v", err)
-	}
-	if _, err := subscribe("cam-02"); !errors.Is(err, ErrClosed) || h.Viewers() != 0 {
-		t.Errorf("after Close: %v, %d viewers", err, h.Viewers())
-	}
-}
-
-func TestManyViewersComeAndGo(t *testing.T) {
-	c := encode(t, moving, 640, 360, "-tune", "zerolatency")
-	h := NewHub(Config{PerCamera: 100})
-	defer h.Close()
-	h.Set([]string{"cam-01"})
-	h.Format("cam-01", c.format)
-	ctx, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	for i := range 50 {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				v, err := h.Subscribe("cam-01", []Mode{Tile, Full}[i%2])
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for range 5 + i {
-					if _, err := v.Next(ctx); err != nil {
-						break
-					}
-				}
-				v.Close()
-			}
-		})
-	}
-	frame := 0
-	for range 20 {
-		c.feed(h, "cam-01", &frame, 0, 30)
-		h.Picture("cam-01")
-		h.Format("cam-01", c.format)
-	}
-	cancel()
-	all.Wait()
-	if h.Viewers() != 0 {
-		t.Errorf("%d viewers are left", h.Viewers())
 	}
 }
 

@@ -1,7 +1,7 @@
 // The pictures kept with an alarm: of the nearest cameras, from a minute before it to
 // two minutes after. Each says its own time and how far from the alarm it is.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api } from "./api";
+import { api, whyNot } from "./api";
 import type { AlarmState, EvidenceAnswer, EvidencePicture } from "./contract";
 import { clock, day, secondsFrom } from "./format";
 import { lang, say, t, type Word } from "./i18n";
@@ -18,7 +18,7 @@ const THUMB = 320, BIG = 1920;
 const when = (p: EvidencePicture): number => Date.parse(p.at);
 
 export function Evidence({ alarm }: { alarm: AlarmState }) {
-  const [answer, setAnswer] = useState<EvidenceAnswer>(), [failed, setFailed] = useState("");
+  const [answer, setAnswer] = useState<EvidenceAnswer>(), [failed, setFailed] = useState<unknown>();
   const [big, setBig] = useState<number | null>(null);
   useEffect(() => {
     const stop = new AbortController();
@@ -29,11 +29,11 @@ export function Evidence({ alarm }: { alarm: AlarmState }) {
         const a = await api<EvidenceAnswer>("GET", `alarms/${encodeURIComponent(alarm.id)}/evidence`, undefined, stop.signal);
         if (stop.signal.aborted) return;
         setAnswer(a);
-        setFailed("");
+        setFailed(undefined);
         again = a.state === "gathering" || (a.state === "unknown" && now.peek() - alarm.raised_at < BEGINS_MS);
       } catch (e) {
         if (stop.signal.aborted) return;
-        setFailed((e as Error).message === "unreachable" ? t("unreachable") : (e as Error).message);
+        setFailed(e);
       }
       if (again) timer = setTimeout(() => void ask(), POLL_MS);
     };
@@ -47,7 +47,7 @@ export function Evidence({ alarm }: { alarm: AlarmState }) {
     <section class="panel evidence" aria-label={t("evidence")} data-evidence={answer?.state}>
       <h2>{t("evidence")}</h2>
       {answer ? <Status answer={answer} /> : !failed && <p class="muted">{t("waiting")}…</p>}
-      {failed && <p class="problem" role="alert">{failed}</p>}
+      {failed ? <p class="problem" role="alert">{whyNot(failed)}</p> : null}
       {answer?.cameras.map((c) => (
         <Strip key={c.id} alarm={alarm.id} name={say(c.name)} recorder={c.recorder} gathering={answer.state === "gathering"}
           pictures={pictures.filter((p) => p.camera === c.id).sort((a, b) => a.offset_ms - b.offset_ms)} onOpen={setBig} />

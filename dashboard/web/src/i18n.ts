@@ -210,7 +210,7 @@ const words = {
   save: ["Lưu", "Save"], remove: ["Xoá", "Delete"], copyLink: ["Chép liên kết", "Copy link"], copied: ["Đã chép", "Copied"], print: ["In", "Print"], printedAt: ["In lúc", "Printed at"],
   // why
   why: ["Vì sao", "Why"], whyTitle: ["Con số này từ đâu ra", "Where this number comes from"],
-  formula: ["Công thức", "Formula"], acrossUnits: ["Gộp các đơn vị", "Across units"], lastUpdate: ["Số liệu mới nhất", "Newest value"], validUntil: ["Có giá trị đến", "Valid until"], quality: ["Chất lượng", "Quality"],
+  formula: ["Công thức", "Formula"], acrossUnits: ["Gộp các đơn vị", "Across units"], lastUpdate: ["Số liệu mới nhất", "Newest value"], validUntil: ["Có giá trị đến", "Valid until"],
   missing: ["Đơn vị chưa có số liệu", "Units without data"], noneMissing: ["Không thiếu đơn vị nào", "No unit is missing"], targetFrom: ["Nguồn chỉ tiêu", "Source of the target"], noTarget: ["Chưa có chỉ tiêu", "No target"],
   inputs: ["Số liệu thành phần", "Inputs"], better: ["Chiều tốt", "Better"], higherBetter: ["Cao hơn là tốt", "Higher is better"], lowerBetter: ["Thấp hơn là tốt", "Lower is better"],
   howAvg: ["Trung bình các đơn vị có số liệu còn hạn", "Mean of the units with valid data"], howSum: ["Tổng các đơn vị có số liệu còn hạn", "Sum of the units with valid data"], howMax: ["Lớn nhất trong các đơn vị", "Largest of the units"], howMin: ["Nhỏ nhất trong các đơn vị", "Smallest of the units"], howRatio: ["Tổng tử số chia tổng mẫu số, không phải trung bình của các tỷ lệ", "Sum of numerators over sum of denominators, not a mean of shares"],
@@ -226,13 +226,12 @@ const words = {
   areas: ["Khu vực", "Areas"], communes: ["Xã, phường", "Communes"], top: ["Dẫn đầu", "Leading"], bottom: ["Cuối bảng", "Trailing"], places: ["bậc", "places"], same: ["giữ hạng", "unchanged"], against: ["so với hết hôm qua", "against the end of yesterday"], againstMonth: ["so với hết tháng trước", "against the end of last month"], noBefore: ["chưa có số liệu hôm qua để so hạng", "no figures of yesterday to compare places with"], siteWeather: ["Thời tiết tại điểm", "Weather at the sites"], upTo: ["Lên", "Up"], downTo: ["Xuống", "Down"],
   // duty
   handOver: ["Bàn giao ca", "Hand over"], handTo: ["Người nhận ca", "Who takes over"], handNote: ["Lưu ý cho ca sau", "Note for the next shift"], handed: ["Đã bàn giao", "Handed over"], handOpen: ["cảnh báo đang mở", "open alarms"], lastHand: ["Các lần bàn giao gần đây", "Recent handovers"], noHand: ["Chưa có lần bàn giao nào", "No handover yet"], noOpen: ["Không có cảnh báo đang mở", "No open alarms"],
-  phones: ["Danh bạ", "Phone list"], checklist: ["Việc cần làm", "Checklist"], noChecklist: ["Chọn một cảnh báo để xem việc cần làm", "Choose an alarm to see what to do"], doneStep: ["Đã làm", "Done"], shift: ["Ca trực", "Shift"],
+  phones: ["Danh bạ", "Phone list"], checklist: ["Việc cần làm", "Checklist"], noChecklist: ["Chọn một cảnh báo để xem việc cần làm", "Choose an alarm to see what to do"], shift: ["Ca trực", "Shift"],
   // devices
   devicesLead: ["Thiết bị đang gửi số liệu nhưng chưa có trong danh mục. Số liệu gần nhất của mỗi thiết bị được giữ lại và đưa vào ngay khi tiếp nhận.", "Devices that send but are not in the catalogue. The newest values of each are kept, and taken as soon as it is adopted."],
   noDevices: ["Không có thiết bị mới", "No new devices"],
   adopt: ["Tiếp nhận thiết bị", "Adopt device"],
   adopted: ["Đã đưa vào danh mục", "Adopted"],
-  deviceId: ["Mã", "Id"],
   firstSeen: ["Thấy lần đầu", "First seen"],
   lastSeen: ["Lần cuối", "Last seen"],
   count: ["Số lần", "Count"],
