@@ -35,10 +35,10 @@ type store struct {
 	pending []mark
 }
 
-// mark is a block that is not committed: at most one a second is kept.
+// mark stands for the blocks of about a second that are not all committed.
 type mark struct {
-	seq uint64
-	at  time.Time
+	at   time.Time // of the first
+	last uint64    // sequence of the last
 }
 
 // errNoDatabase is told to who asks for history before the database was reached.
@@ -54,6 +54,13 @@ func (a *app) startStore(ctx context.Context) error {
 		return err
 	}
 	if err := s.rewind(ctx, cursor); err != nil {
+		return err
+	}
+	seq, err := cursor.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.waits(ctx, seq); err != nil { // before anyone asks how far the database is behind
 		return err
 	}
 	a.stops.start("journal purge", a.fatal, a.journal.Run) // not before the cursor stands where reading begins
@@ -220,7 +227,11 @@ func (s *store) watch(ctx context.Context, cursor *journal.Cursor) error {
 		s.up.Store(s.db.Load().Ping(ping) == nil)
 		cancel()
 		if !s.mine.Load() {
-			s.overlook(ctx, cursor)
+			within, cancel := context.WithTimeout(ctx, 2*time.Second)
+			if err := s.overlook(within, cursor); err != nil && ctx.Err() == nil {
+				s.log.Warn("it is not known how far the database is behind", "error", err)
+			}
+			cancel()
 		}
 		if changed && s.up.Load() {
 			if err := s.db.Load().SyncCatalogue(ctx, s.a.current()); err != nil {
@@ -241,34 +252,39 @@ func (s *store) setAside(rows []clickhouse.Row, reason error) {
 	}
 }
 
-// overlook takes over, from the shared cursor, how far the program that writes
-// has come.
-func (s *store) overlook(ctx context.Context, cursor *journal.Cursor) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
+// overlook learns from the cursor how far the database has come, and from the
+// journal since when something waits: while nobody here writes.
+func (s *store) overlook(ctx context.Context, cursor *journal.Cursor) error {
 	seq, err := cursor.Load(ctx)
-	if err == nil {
-		s.committed(seq)
-		err = s.a.journal.Read(ctx, journal.Readings, seq+1, seq+1, func(_ context.Context, rec journal.Record) error {
-			s.follows(rec)
-			return nil
-		})
+	if err != nil {
+		return err
 	}
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("it is not known how far the database is behind", "error", err)
-	}
+	s.committed(seq)
+	return s.waits(ctx, seq)
 }
 
-// maxMarks bounds the marks; beyond it an outage's lag is told from its start all
-// the same.
+// waits marks the oldest block that is not in the database, if there is one.
+func (s *store) waits(ctx context.Context, stored uint64) error {
+	seq, at, err := s.a.journal.FirstBehind(ctx, journal.Readings, stored)
+	if err == nil && seq > 0 {
+		s.follows(journal.Record{Seq: seq, Time: at})
+	}
+	return err
+}
+
+// maxMarks bounds the marks; beyond it the last one stands for all that follows,
+// and an outage's lag is told from its start all the same.
 const maxMarks = 100_000
 
 func (s *store) follows(rec journal.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.pending); n < maxMarks && (n == 0 || rec.Time.Sub(s.pending[n-1].at) >= time.Second) {
-		s.pending = append(s.pending, mark{rec.Seq, rec.Time})
+	n := len(s.pending)
+	if n > 0 && (n == maxMarks || rec.Time.Sub(s.pending[n-1].at) < time.Second) {
+		s.pending[n-1].last = max(s.pending[n-1].last, rec.Seq)
+		return
 	}
+	s.pending = append(s.pending, mark{at: rec.Time, last: rec.Seq})
 }
 
 func (s *store) committed(seq uint64) {
@@ -280,7 +296,7 @@ func (s *store) committed(seq uint64) {
 	}
 	s.settle()
 	n := 0
-	for n < len(s.pending) && s.pending[n].seq <= seq {
+	for n < len(s.pending) && s.pending[n].last <= seq {
 		n++
 	}
 	s.pending = s.pending[n:]
@@ -294,14 +310,15 @@ func (s *store) settle() {
 	}
 }
 
-// lag is the age of the oldest block that is not in the database yet.
+// lag is the age of the oldest block that is not in the database yet; 0 says that
+// all are, so whatever the clock does, it is more while one waits.
 func (s *store) lag(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pending) == 0 {
 		return 0
 	}
-	return now.Sub(s.pending[0].at)
+	return max(now.Sub(s.pending[0].at), time.Millisecond)
 }
 
 func (s *store) history(ctx context.Context, q clickhouse.Query, c *metrics.Catalogue, p metrics.Predicate) (clickhouse.Answer, error) {

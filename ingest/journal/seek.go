@@ -33,3 +33,20 @@ func (j *Journal) SeqAt(ctx context.Context, log Log, t time.Time) (uint64, erro
 	}
 	return low, nil
 }
+
+// FirstBehind is the first record behind a sequence that the log still has, and
+// when it became durable; 0 when there is none.
+func (j *Journal) FirstBehind(ctx context.Context, log Log, seq uint64) (uint64, time.Time, error) {
+	stream, err := j.js.Stream(ctx, string(log))
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("journal: log %s: %w", log, err)
+	}
+	msg, err := stream.GetMsg(ctx, seq+1, jetstream.WithGetMsgSubject(">"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, time.Time{}, nil
+	}
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("journal: record behind %d: %w", seq, err)
+	}
+	return msg.Sequence, msg.Time, nil
+}
