@@ -125,8 +125,9 @@ func (s *alarms) lead(ctx context.Context) error {
 // that the numbers of its open alarms move on; only who leads acts.
 func (s *alarms) judge(ctx context.Context) error {
 	machine := alarm.NewMachine(s.a.cfg.Rules, s.book)
-	tick := time.NewTicker(time.Second)
+	tick, full := time.NewTicker(time.Second), time.NewTicker(fullEvery)
 	defer tick.Stop()
+	defer full.Stop()
 	for {
 		var acts []alarm.Act
 		var leads bool
@@ -139,6 +140,9 @@ func (s *alarms) judge(ctx context.Context) error {
 			leads = s.leads.Load() // before it looks: what was judged by an older book does not count
 			now := metrics.Now()
 			acts = machine.Judge(s.a.current(), s.values(now), metrics.MillisOf(now))
+		case <-full.C:
+			leads = s.leads.Load()
+			acts = s.journalFull(ctx)
 		}
 		if !leads {
 			continue
@@ -167,23 +171,6 @@ func (s *alarms) catchUp(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-	}
-}
-
-// journalLost is the alarm about records that the journal no longer has. It is
-// about the whole province and ends by hand.
-func (s *alarms) journalLost(l lost) alarm.Act {
-	c := s.a.current()
-	root, _ := c.Unit(c.Root())
-	now := metrics.MillisOf(metrics.Now())
-	return alarm.Act{
-		Verb: alarm.Raise, Alarm: fmt.Sprintf("journal_lost.%s.%d.%d", l.log, l.from, now), At: now, Severity: alarm.Critical,
-		Value: float64(l.to - l.from + 1), Count: 1,
-		Text: metrics.Text{
-			Vi: fmt.Sprintf("Nhật ký %s mất các khối %d–%d: kiểm tra ổ đĩa", l.log, l.from, l.to),
-			En: fmt.Sprintf("Journal %s has lost records %d–%d: check the disk", l.log, l.from, l.to),
-		},
-		Subject: &alarm.Subject{Rule: "journal_lost", Station: metrics.UnitStation(c.Root()), Unit: c.Root(), Place: root.Name},
 	}
 }
 

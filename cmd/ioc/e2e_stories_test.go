@@ -315,6 +315,10 @@ func (s *stories) export(t *testing.T) {
 	s.b.sees("analyst", 20*time.Second, ".tablepanel table")
 	s.judge(t, "analyst", "explorer on a phone", 390, "")
 	s.judge(t, "analyst", "explorer on paper", 0, "print")
+	// The range ends now, by the server's clock.
+	s.b.must(map[string]any{"as": "late", "do": "wrongclock", "ms": (-26 * time.Hour).Milliseconds()}, nil)
+	s.b.signIn("late", s.centre, "phantich", address)
+	s.b.sees("late", 20*time.Second, ".tablepanel table", "45,5")
 }
 
 // accessible: axe-core on what the stories have not come by.

@@ -123,8 +123,7 @@ type Journal struct {
 	upto   map[Log]uint64 // see gapsUpto
 
 	// purge's own:
-	told     map[string]time.Time // when a cursor that stands still was told
-	toldFull time.Time            // when the log of events was
+	told map[string]time.Time // when a cursor that stands still was told
 }
 
 // openTime bounds the start of the engine inside the program, and the opening of a
@@ -255,6 +254,16 @@ func (j *Journal) Span(ctx context.Context, log Log) (first, last uint64, err er
 		return 0, 0, err
 	}
 	return info.State.FirstSeq, info.State.LastSeq, nil
+}
+
+// Fullness is the share of what a log may hold that it holds, 0 to 1; at 1 it
+// takes nothing more.
+func (j *Journal) Fullness(ctx context.Context, log Log) (float64, error) {
+	info, err := j.info(ctx, log)
+	if err != nil {
+		return 0, err
+	}
+	return float64(info.State.Bytes) / float64(info.Config.MaxBytes), nil
 }
 
 // info is what a log holds now and may hold; its instruments are set on the way.

@@ -14,8 +14,6 @@ const (
 	// stillAfter is how long a cursor may keep readings from being purged, without
 	// moving, before that is told. A database may be away for a night.
 	stillAfter = 24 * time.Hour
-	// fullFrom is the share of the log of events from which on that is told.
-	fullFrom = 0.7
 )
 
 // Run purges, until ctx ends, what every cursor has passed and Keep has
@@ -51,9 +49,6 @@ func (j *Journal) look(ctx context.Context) error {
 
 // purge is only called by one goroutine at a time.
 func (j *Journal) purge(ctx context.Context, now time.Time) error {
-	if err := j.tellFull(ctx, now); err != nil {
-		return err
-	}
 	first, last, err := j.Span(ctx, Readings)
 	if err != nil {
 		return err
@@ -88,21 +83,6 @@ func (j *Journal) purge(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return stream.Purge(ctx, jetstream.WithPurgeSequence(keep))
-}
-
-// tellFull says once a day that the log of events comes to its end.
-func (j *Journal) tellFull(ctx context.Context, now time.Time) error {
-	info, err := j.info(ctx, Events)
-	if err != nil {
-		return err
-	}
-	taken, most := info.State.Bytes, info.Config.MaxBytes
-	if float64(taken) >= fullFrom*float64(most) && now.Sub(j.toldFull) >= stillAfter {
-		j.toldFull = now
-		j.log.Warn("the log of events is nearly full, and then alarms and what is published are held back: raise journal.max_events and start again; published figures stay in it for ever",
-			"percent", int(100*float64(taken)/float64(most)), "max_events_mib", most>>20)
-	}
-	return nil
 }
 
 // tellCursors keeps the instruments of the readings' cursors, and says once a

@@ -171,8 +171,8 @@ func TestThinningIsDoneByOne(t *testing.T) {
 	}
 }
 
-// A log of events that is nearly full is told; one that is full says what to do
-// and takes again when something was taken out.
+// How full a log of events is can be asked; one that is full says what to do and
+// takes again when something was taken out.
 func TestFullLogOfEvents(t *testing.T) {
 	j, _ := events(t, 0)
 	p, err := j.Producer(t.Context(), Events, "a")
@@ -180,20 +180,17 @@ func TestFullLogOfEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	big := make([]byte, 7<<20)
-	look := func() bool {
-		j.toldFull = time.Time{}
-		if err := j.purge(t.Context(), time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		return !j.toldFull.IsZero()
-	}
 	for i := range 9 {
-		if told, want := look(), i*7 >= 45; told != want {
-			t.Errorf("with %d of 64 MiB it is told: %v", i*7, told)
+		share, err := j.Fullness(t.Context(), Events)
+		if want := float64(i*7) / 64; err != nil || share < want || share > want+0.01 {
+			t.Errorf("with %d of 64 MiB: %v, %v", i*7, share, err)
 		}
 		if _, err := p.Append(t.Context(), big); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := j.Fullness(t.Context(), Events); err != nil {
+		t.Fatal(err)
 	}
 	if got := testutil.ToFloat64(j.tel.full.WithLabelValues(string(Events))); got < 0.8 || got > 1 {
 		t.Errorf("full to %v", got)

@@ -17,6 +17,7 @@
 //   {"id":13,"as":"wall","do":"frames"}                                               [type, topic, prev, seq] of the live frames since the last asking
 //   {"id":14,"as":"wall","do":"axe","width":390,"height":844,"media":"print"}         what axe-core finds, at a size and in a medium
 //   {"id":16,"as":"wall","do":"ahead","ms":60000}                                     the server's clock is so far ahead in what this page hears; before its first goto there
+//   {"id":17,"as":"wall","do":"wrongclock","ms":-60000}                               this browser's clock is so wrong; before its first goto
 //   {"id":15,"do":"strangers"}                     what any page asked of another host, and its errors
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -202,6 +203,7 @@ async function run(c) {
     case "type": await p.keyboard.type(c.text[0]); return null;
     case "frames": return framesOf.get(p).splice(0);
     case "ahead": await runAhead(p, c.ms); return null;
+    case "wrongclock": await p.addInitScript((ms) => { const right = Date.now; Date.now = () => right() + ms; }, c.ms); return null;
     case "axe": return await judged(p, c);
     case "download": {
       const [file] = await Promise.all([p.waitForEvent("download", { timeout }), p.locator(c.selector).first().click({ timeout })]);

@@ -18,7 +18,7 @@ import { go, query } from "./route";
 import { SavedViews } from "./savedviews";
 import { Why } from "./why";
 import { measureName, MEASURE } from "./sensors";
-import { me, now, useFetched, useTopic } from "./store";
+import { me, now, skew, useFetched, useTopic } from "./store";
 import "./explore.css";
 
 interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; numerator?: string; denominator?: string; targets?: { value: number; level?: string; source?: string }[] }
@@ -83,7 +83,7 @@ export default function Explore() {
   const keys = (chosen.length ? chosen : choices.slice(0, 1).map((c) => c.id)).slice(0, MAX);
 
   // Rounded, so that the same question is the same address for a minute.
-  const minute = Math.floor(Date.now() / 60_000) * 60_000;
+  const minute = (Math.floor(Date.now() / 60_000) + skew.value) * 60_000;
   const [from, to] = range === "custom"
     ? [Date.parse(q.get("from") + ":00+07:00") || minute - 864e5, Date.parse(q.get("to") + ":00+07:00") || minute]
     : [minute - (RANGES[range] ?? DAY) * 3_600_000, minute];
@@ -98,7 +98,7 @@ export default function Explore() {
   ];
 
   const ready = metric && keys.length > 0;
-  const question = ready ? [metric, by, keys, range === "custom" ? [from, to] : range, step, agg, compare, cumulative, asOf, published, round].join("|") : "";
+  const question = ready ? [metric, by, keys, range === "custom" ? [from, to] : range, step, agg, compare, cumulative, asOf, published, round, skew.value].join("|") : "";
   const [answer, setAnswer] = useState<{ question: string; told: Told[]; about?: History; problem?: unknown }>();
   useEffect(() => {
     if (!question) return;

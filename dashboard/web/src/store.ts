@@ -12,6 +12,13 @@ export const link = signal<LinkState>("connecting");
 export const beat = signal(0);
 /** The server's clock, ms, ticking each second. */
 export const now = signal(Date.now());
+let minutes = 0;
+/** By how many whole minutes this browser's clock is behind; steady while that hardly changes. */
+export const skew = computed(() => {
+  const exact = (now.value - Date.now()) / 60_000;
+  if (Math.abs(exact - minutes) > 0.75) minutes = Math.round(exact);
+  return minutes;
+});
 /** When anything last came, on the server's clock; 0 before. */
 export const heard = signal(0);
 /** undefined: not asked yet; null: nobody. */

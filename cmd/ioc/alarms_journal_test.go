@@ -1,0 +1,65 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"vonglau/ingest/journal"
+	"vonglau/metrics"
+	"vonglau/metrics/alarm"
+)
+
+// A log that comes to its bound is an alarm, once, until it has room again.
+func TestJournalFull(t *testing.T) {
+	c, faults := metrics.NewCatalogue(metrics.Source{Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}, Kind: "province", ValidFrom: "2025-07-01", Lat: 22, Lon: 104}}})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	open := func() *alarms {
+		t.Helper()
+		j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir(), MaxBytes: 64 << 20, MaxEvents: 64 << 20}, journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(j.Close)
+		a := &app{journal: j}
+		a.catalogue.Store(c)
+		return &alarms{a: a, book: alarm.NewBook(), log: slog.New(slog.DiscardHandler)}
+	}
+	s := open()
+	p, err := s.a.journal.Producer(t.Context(), journal.Events, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 7 {
+		if acts := s.journalFull(t.Context()); len(acts) > 0 {
+			t.Errorf("with %d of 64 MiB: %+v", 7*i, acts)
+		}
+		if _, err := p.Append(t.Context(), make([]byte, 7<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	acts := s.journalFull(t.Context())
+	if len(acts) != 1 || acts[0].Verb != alarm.Raise || acts[0].Severity != alarm.Warning || !strings.HasPrefix(acts[0].Alarm, "journal_full.EVENTS.") || acts[0].Subject.Unit != "15" {
+		t.Fatalf("it is full: %+v", acts)
+	}
+	s.book.Apply(acts[0])
+	if acts := s.journalFull(t.Context()); len(acts) != 0 {
+		t.Errorf("again: %+v", acts)
+	}
+	room := open()
+	room.book = s.book
+	acts = room.journalFull(t.Context())
+	for _, act := range acts {
+		room.book.Apply(act)
+	}
+	for _, a := range room.book.List() {
+		if a.Status != alarm.Cleared {
+			t.Errorf("there is room: %+v", a)
+		}
+	}
+	if len(acts) != 1 || len(room.journalFull(t.Context())) != 0 {
+		t.Errorf("there is room: %+v", acts)
+	}
+}
