@@ -26,6 +26,10 @@ const maxPending = journal.MaxBlockRows
 // those that wait; one that holds more is refused as a whole.
 const maxMessage = maxPending / 4
 
+// maxIDs bounds the bytes of the ids that wait, so that no block is larger than
+// the journal takes: all else of a full block is less than 3 MiB.
+const maxIDs = 4 << 20
+
 // Message is one payload as a source brought it.
 type Message struct {
 	Source   string // one of Sources
@@ -70,6 +74,7 @@ type Door struct {
 // batch is what becomes one block.
 type batch struct {
 	readings []metrics.Reading
+	ids      int // bytes of their ids
 	settle   []func()
 	since    time.Time // of its first reading
 }
@@ -129,8 +134,11 @@ func (d *Door) decode(readings []metrics.Reading, m Message, now metrics.Millis)
 // admit validates the readings in place and returns the good ones; refused, if
 // given, is told the others.
 func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis, refused func(*metrics.Refusal)) []metrics.Reading {
-	if len(readings) > maxMessage {
+	if n := fitting(readings); n < len(readings) {
 		refusal := metrics.Refuse(metrics.TooLarge, "payload", "", "%d readings; at most %d are taken at once", len(readings), maxMessage)
+		if n < maxMessage {
+			refusal = metrics.Refuse(metrics.TooLarge, "id", "", "the ids take more than %d MiB", maxIDs>>20)
+		}
 		d.refuse(m, refusal)
 		if refused != nil {
 			refused(refusal)
@@ -181,10 +189,25 @@ func refusals(err error) []*metrics.Refusal {
 	return []*metrics.Refusal{refusal}
 }
 
+// fitting is how many of the readings one block takes at once.
+func fitting(readings []metrics.Reading) int {
+	ids := 0
+	for i := range readings[:min(len(readings), maxMessage)] {
+		if ids += len(readings[i].ID); ids > maxIDs {
+			return i
+		}
+	}
+	return min(len(readings), maxMessage)
+}
+
 // enqueue adds good readings (copied) and their settlement to the next block.
 func (d *Door) enqueue(ctx context.Context, source string, good []metrics.Reading, settle func()) error {
+	ids := 0
+	for i := range good {
+		ids += len(good[i].ID)
+	}
 	d.mu.Lock()
-	for len(d.pending.readings)+len(good) > maxPending || len(d.pending.settle) >= maxPending {
+	for len(d.pending.readings)+len(good) > maxPending || d.pending.ids+ids > maxIDs || len(d.pending.settle) >= maxPending {
 		space := d.space
 		d.mu.Unlock()
 		select {
@@ -198,6 +221,7 @@ func (d *Door) enqueue(ctx context.Context, source string, good []metrics.Readin
 		d.pending.since = time.Now()
 	}
 	d.pending.readings = append(d.pending.readings, good...)
+	d.pending.ids += ids
 	if settle != nil {
 		d.pending.settle = append(d.pending.settle, settle)
 	}
@@ -274,7 +298,7 @@ func (d *Door) TakeMessage(ctx context.Context, m Message, may func(station stri
 // durable queues readings and waits until they are durable.
 func (d *Door) durable(ctx context.Context, source string, good []metrics.Reading) (taken int, err error) {
 	for part := good; len(part) > 0; {
-		n := min(len(part), maxMessage)
+		n := fitting(part)
 		durable := make(chan struct{})
 		if err := d.enqueue(ctx, source, part[:n], func() { close(durable) }); err != nil {
 			return taken, fmt.Errorf("door: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -291,6 +292,34 @@ func TestMessageOfTooManyReadings(t *testing.T) {
 	if n := h.refusals.Counts()["mqtt"][metrics.TooLarge]; n != 1 {
 		t.Errorf("counted %v", h.refusals.Counts())
 	}
+}
+
+// Long ids make several blocks of a list, none larger than the journal takes, and
+// a message of which no block could be made is refused.
+func TestBlocksAreBoundedInBytes(t *testing.T) {
+	h := newHouse(t)
+	readings := func(n int) []metrics.Reading {
+		list := make([]metrics.Reading, n)
+		for i := range list {
+			list[i] = metrics.Reading{Station: "A", Metric: "rain", ObservedAt: metrics.MillisOf(now), Value: 1, ID: fmt.Sprintf("%s%06d", strings.Repeat("x", 1000), i)}
+		}
+		return list
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if taken, refused, err := h.door.Take(ctx, "http", readings(9000)); err != nil || taken != 9000 || len(refused) > 0 {
+		t.Errorf("taken %d, %d refused, %v", taken, len(refused), err)
+	}
+	if n := len(h.taken()); n != 9000 {
+		t.Errorf("%d are durable", n)
+	}
+	if err := h.door.Put(ctx, ingest.Message{Source: "mqtt", Topic: "x"}, readings(9000)); err != nil {
+		t.Fatal(err)
+	}
+	if last := h.refusals.Last(1); len(last) != 1 || last[0].Reason != metrics.TooLarge || last[0].Field != "id" {
+		t.Errorf("%+v", last)
+	}
+	h.send("lc/A/rain", "2") // the door goes on
 }
 
 func TestTakeTellsEachRefusal(t *testing.T) {

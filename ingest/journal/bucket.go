@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -20,8 +21,8 @@ var (
 // Bucket is a durable map with compare-and-set. Keys are made of letters,
 // digits and - / _ = . ; values are small. Safe for concurrent use.
 type Bucket struct {
+	j    *Journal
 	name string
-	js   jetstream.JetStream
 	kv   jetstream.KeyValue
 }
 
@@ -42,7 +43,7 @@ func (j *Journal) Bucket(ctx context.Context, name string, opts BucketOptions) (
 	if err != nil {
 		return nil, fmt.Errorf("journal: bucket %s: %w", name, err)
 	}
-	return &Bucket{name: name, js: j.js, kv: kv}, nil
+	return &Bucket{j: j, name: name, kv: kv}, nil
 }
 
 func (b *Bucket) wrap(key string, err error) error {
@@ -66,27 +67,62 @@ func (b *Bucket) Get(ctx context.Context, key string) (value []byte, revision ui
 	return e.Value(), e.Revision(), nil
 }
 
+// write makes one change, within attemptTime. An embedded engine that met a full
+// disk in one of its files never writes to that one again, so one that does not
+// answer is started anew; what may be done twice is then tried once more.
+func (b *Bucket) write(ctx context.Context, key string, twice bool, change func(context.Context) error) error {
+	for {
+		if err := b.j.checkSpace(b.j.cfg.MinFree / bucketReserve); err != nil {
+			return b.wrap(key, err)
+		}
+		attempt, cancel := context.WithTimeout(ctx, attemptTime)
+		err := change(attempt)
+		cancel()
+		silent := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
+		if !silent || ctx.Err() != nil {
+			return b.wrap(key, err)
+		}
+		b.j.restartEngine(err)
+		if !twice {
+			return b.wrap(key, err)
+		}
+		twice = false
+	}
+}
+
+// bucketReserve: buckets may use all but a part of what must stay free, this
+// one. Without the cursors' moves nothing could be purged from a full disk.
+const bucketReserve = 8
+
 // Put sets the value, whatever was there.
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
-	_, err := b.kv.Put(ctx, key, value)
-	return b.wrap(key, err)
+	return b.write(ctx, key, true, func(ctx context.Context) error {
+		_, err := b.kv.Put(ctx, key, value)
+		return err
+	})
 }
 
 // Create sets the value if there is none, else ErrConflict.
 func (b *Bucket) Create(ctx context.Context, key string, value []byte) (revision uint64, err error) {
-	revision, err = b.kv.Create(ctx, key, value)
-	return revision, b.wrap(key, err)
+	err = b.write(ctx, key, false, func(ctx context.Context) (err error) {
+		revision, err = b.kv.Create(ctx, key, value)
+		return err
+	})
+	return revision, err
 }
 
 // Update sets the value if the revision is still the given one, else ErrConflict.
-func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	revision, err := b.kv.Update(ctx, key, value, revision)
-	return revision, b.wrap(key, err)
+func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (next uint64, err error) {
+	err = b.write(ctx, key, false, func(ctx context.Context) (err error) {
+		next, err = b.kv.Update(ctx, key, value, revision)
+		return err
+	})
+	return next, err
 }
 
 // Delete removes the key; one that is not there is no error.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	return b.wrap(key, b.kv.Purge(ctx, key))
+	return b.write(ctx, key, true, func(ctx context.Context) error { return b.kv.Purge(ctx, key) })
 }
 
 // All is a copy of the whole bucket. Every key that is there all the while is in
@@ -110,7 +146,7 @@ func (b *Bucket) entries(ctx context.Context) (map[string]jetstream.KeyValueEntr
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	stream, err := b.js.Stream(ctx, "KV_"+b.name)
+	stream, err := b.j.js.Stream(ctx, "KV_"+b.name)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("bucket %s: %w", b.name, err)
 	}

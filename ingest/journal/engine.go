@@ -10,9 +10,13 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// maxPayload is the largest record of the embedded engine: a block of
-// MaxBlockRows readings with room to spare.
-const maxPayload = 8 << 20
+// maxPayload is the largest message of the embedded engine, and MaxRecord what
+// a record may take of it: a block of MaxBlockRows readings whose ids do not
+// take more than 5 MiB.
+const (
+	maxPayload = 8 << 20
+	MaxRecord  = maxPayload - 4<<10
+)
 
 // engine is the embedded NATS server. After a write error it must be restarted:
 // it then answers every publish with a time-out, also when there is space

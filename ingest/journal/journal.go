@@ -114,7 +114,7 @@ type Journal struct {
 	js     jetstream.JetStream
 
 	restarting sync.Mutex // serialises restarts of the engine
-	held       atomic.Pointer[string]
+	held       map[Log]*atomic.Pointer[string] // why a log takes nothing; the map is immutable
 
 	incarnation map[Log]string // immutable after Open
 
@@ -147,6 +147,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (*Journal, error) {
 	j := &Journal{
 		cfg: cfg, opts: opts, log: opts.Log.With("component", "journal"),
 		tel: newTelemetry(opts.Registerer), incarnation: map[Log]string{}, upto: map[Log]uint64{},
+		held: map[Log]*atomic.Pointer[string]{Readings: {}, Events: {}, Refused: {}},
 	}
 	natsOpts := []nats.Option{
 		nats.Name("vonglau"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
@@ -214,25 +215,28 @@ func (j *Journal) Close() {
 // first was lost.
 func (j *Journal) Incarnation(log Log) string { return j.incarnation[log] }
 
-// HeldBack is why nothing can be made durable at present, or "".
+// HeldBack is why something cannot be made durable at present, or "".
 func (j *Journal) HeldBack() string {
-	if why := j.held.Load(); why != nil {
-		return *why
+	for _, log := range []Log{Readings, Events, Refused} {
+		if why := j.held[log].Load(); why != nil {
+			return *why
+		}
 	}
 	return ""
 }
 
-func (j *Journal) hold(why string) {
-	if why == "" {
-		if j.held.Swap(nil) != nil {
-			j.tel.held.Set(0)
-			j.log.Info("journal takes again")
+func (j *Journal) hold(log Log, why string) {
+	switch {
+	case why != "":
+		if j.held[log].Swap(&why) == nil {
+			j.log.Error("journal cannot write; sources are held back, nothing is lost", "log", log, "why", why)
 		}
-		return
-	}
-	if old := j.held.Swap(&why); old == nil {
 		j.tel.held.Set(1)
-		j.log.Error("journal cannot write; sources are held back, nothing is lost", "why", why)
+	case j.held[log].Swap(nil) != nil:
+		j.log.Info("journal takes again", "log", log)
+		if j.HeldBack() == "" {
+			j.tel.held.Set(0)
+		}
 	}
 }
 

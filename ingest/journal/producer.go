@@ -70,8 +70,12 @@ func (p *Producer) id(n uint64) string { return p.epoch + "-" + strconv.FormatUi
 
 // Append makes data durable and returns its sequence. It tries until it
 // succeeds, ctx ends, or the producer is fenced off; while it tries, HeldBack
-// says why. A returned error means "not known to be durable".
+// says why. A returned error means "not known to be durable"; one that is larger
+// than MaxRecord is never taken.
 func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
+	if len(data) > MaxRecord {
+		return 0, fmt.Errorf("journal: a record of %d bytes: at most %d are taken", len(data), MaxRecord)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.n++
@@ -82,7 +86,7 @@ func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
 		seq, cause, err := p.try(ctx, msg)
 		if err == nil {
 			p.last = seq
-			p.j.hold("")
+			p.j.hold(p.log, "")
 			p.j.tel.appended.WithLabelValues(string(p.log)).Inc()
 			p.j.tel.bytes.Add(float64(len(data)))
 			p.j.tel.seconds.Observe(time.Since(start).Seconds())
@@ -95,7 +99,7 @@ func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
 			return 0, fmt.Errorf("journal: append: %w", context.Cause(ctx))
 		}
 		p.j.tel.retries.WithLabelValues(cause).Inc()
-		p.j.hold(err.Error())
+		p.j.hold(p.log, err.Error())
 		select {
 		case <-ctx.Done():
 			return 0, fmt.Errorf("journal: append: %w", context.Cause(ctx))
@@ -109,7 +113,7 @@ const attemptTime = 5 * time.Second
 
 // try is one attempt; cause names its failure for the instruments.
 func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause string, err error) {
-	if err := p.j.checkSpace(); err != nil {
+	if err := p.j.checkSpace(p.j.cfg.MinFree); err != nil {
 		return 0, "space", err
 	}
 	// Bounded for itself: what a cluster without a leader was sent is never answered.
@@ -154,9 +158,9 @@ func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause st
 // stream with DiscardNew answers at its bound.
 const errCodeStreamFull = 10077
 
-// checkSpace refuses to write into the last free space of the disk, because
-// the embedded engine does not survive a write that fails half-way.
-func (j *Journal) checkSpace() error {
+// checkSpace refuses to write into the last free space of the disk, in bytes,
+// because the embedded engine does not survive a write that fails half-way.
+func (j *Journal) checkSpace(least int64) error {
 	if j.engine == nil {
 		return nil
 	}
@@ -164,9 +168,9 @@ func (j *Journal) checkSpace() error {
 	if err != nil {
 		return err
 	}
-	if free < j.cfg.MinFree {
+	if free < least {
 		return fmt.Errorf("the journal's disk is full: %d MiB free, %d MiB must stay free (journal.min_free); make room, nothing is lost meanwhile",
-			free>>20, j.cfg.MinFree>>20)
+			free>>20, least>>20)
 	}
 	return nil
 }

@@ -1,0 +1,94 @@
+package journal
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// smallDisk is a disk in memory.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatalf("a disk that can be filled: %v: run this test as root", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// What a full disk did to a bucket or a cursor is over when there is room again.
+func TestBucketsOutliveAFullDisk(t *testing.T) {
+	disk := smallDisk(t, "64m")
+	j, err := Open(t.Context(), Config{Dir: filepath.Join(disk, "journal"), MaxBytes: 64 << 20, MaxEvents: 64 << 20, MinFree: 1}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	bucket, err := j.Bucket(t.Context(), "sessions", BucketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursor, err := j.Cursor(t.Context(), Readings, "store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := []byte(strings.Repeat("x", 64<<10))
+	change := func(ctx context.Context) (failed int) {
+		for _, err := range []error{bucket.Put(ctx, "a", long), cursor.Save(ctx, 0)} {
+			if err != nil {
+				failed++
+			}
+		}
+		return failed
+	}
+	if n := change(t.Context()); n != 0 {
+		t.Fatalf("%d of 2 failed on an empty disk", n)
+	}
+	ballast := filepath.Join(disk, "ballast")
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	f.Close()
+	// The first ones may still find a page that is begun.
+	for began := time.Now(); bucket.Put(t.Context(), "a", long) == nil; {
+		if time.Since(began) > time.Minute {
+			t.Fatal("a full disk takes everything")
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if n := change(t.Context()); n != 0 {
+		t.Errorf("%d of 2 still fail when there is room", n)
+	}
+}
+
+// A record that is too large is refused at once, and the engine goes on.
+func TestRecordThatIsTooLarge(t *testing.T) {
+	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	p, err := j.Producer(t.Context(), Readings, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := p.Append(ctx, make([]byte, MaxRecord+1)); err == nil || ctx.Err() != nil {
+		t.Errorf("%v", err)
+	}
+	if _, err := p.Append(ctx, make([]byte, MaxRecord)); err != nil {
+		t.Error(err)
+	}
+}
