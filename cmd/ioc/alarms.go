@@ -135,7 +135,7 @@ func (s *alarms) judge(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case l := <-s.a.lost:
-			leads, acts = s.leads.Load(), []alarm.Act{s.journalLost(l)}
+			leads, acts = true, s.journalLost(l) // whoever finds it: the alarm has one name
 		case <-tick.C:
 			leads = s.leads.Load() // before it looks: what was judged by an older book does not count
 			now := metrics.Now()

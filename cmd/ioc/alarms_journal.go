@@ -20,19 +20,22 @@ const (
 	fullUntil = 0.65        // below which it ends, so that it does not flap
 )
 
-// journalLost is the alarm about records that the journal no longer has. It is
-// about the whole province and ends by hand.
-func (s *alarms) journalLost(l lost) alarm.Act {
-	now := metrics.MillisOf(metrics.Now())
-	return alarm.Act{
-		Verb: alarm.Raise, Alarm: fmt.Sprintf("journal_lost.%s.%d.%d", l.log, l.from, now), At: now, Severity: alarm.Critical,
+// journalLost raises the alarm about records that the journal no longer has, once
+// for each hole, however often and by whom it is found. It ends by hand.
+func (s *alarms) journalLost(l lost) []alarm.Act {
+	id := fmt.Sprintf("journal_lost.%s.%d.%d", l.log, l.from, l.to)
+	if _, known := s.book.Get(id); known {
+		return nil
+	}
+	return []alarm.Act{{
+		Verb: alarm.Raise, Alarm: id, At: metrics.MillisOf(metrics.Now()), Severity: alarm.Critical,
 		Value: float64(l.to - l.from + 1), Count: 1,
 		Text: metrics.Text{
 			Vi: fmt.Sprintf("Nhật ký %s mất các khối %d–%d: kiểm tra ổ đĩa", l.log, l.from, l.to),
 			En: fmt.Sprintf("Journal %s has lost records %d–%d: check the disk", l.log, l.from, l.to),
 		},
 		Subject: s.province("journal_lost"),
-	}
+	}}
 }
 
 // journalFull raises and clears the alarms about logs that come to their bound,

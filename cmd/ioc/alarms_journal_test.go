@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 
+	"vonglau/cmd/ioc/config"
 	"vonglau/ingest/journal"
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
@@ -61,5 +63,44 @@ func TestJournalFull(t *testing.T) {
 	}
 	if len(acts) != 1 || len(room.journalFull(t.Context())) != 0 {
 		t.Errorf("there is room: %+v", acts)
+	}
+}
+
+// What was lost before anybody judged, at a start say, is an alarm, and one only,
+// however often it is found.
+func TestJournalLost(t *testing.T) {
+	c, faults := metrics.NewCatalogue(metrics.Source{Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}, Kind: "province", ValidFrom: "2025-07-01", Lat: 22, Lon: 104}}})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir()}, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	log := slog.New(slog.DiscardHandler)
+	a := &app{cfg: &config.Config{File: config.File{Name: "ioc"}}, log: log, journal: j, stops: &stops{log: log}, lost: make(chan lost, 2), fatal: func(err error) { t.Error(err) }}
+	a.catalogue.Store(c)
+	a.tellLost(journal.Events, 3, 5)
+	a.tellLost(journal.Events, 3, 5)
+	if err := a.startAlarms(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer a.stop()
+	until(t, patience, "the second one is looked at too", func() string {
+		if n := len(a.lost); n > 0 {
+			return fmt.Sprint(n, " wait")
+		}
+		return ""
+	})
+	until(t, patience, "the alarm", func() string {
+		list := a.alarms.book.List()
+		if len(list) == 1 && list[0].ID == "journal_lost.EVENTS.3.5" && list[0].Severity == alarm.Critical {
+			return ""
+		}
+		return fmt.Sprintf("%+v", list)
+	})
+	if _, last, err := j.Span(t.Context(), journal.Events); err != nil || last != 1 {
+		t.Errorf("%d events, %v", last, err)
 	}
 }

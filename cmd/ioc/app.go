@@ -109,6 +109,14 @@ type lost struct {
 	from, to uint64
 }
 
+// tellLost has an alarm raised about them.
+func (a *app) tellLost(log journal.Log, from, to uint64) {
+	select {
+	case a.lost <- lost{log, from, to}:
+	default: // the first ones have been told; the rest is counted and logged
+	}
+}
+
 func (a *app) stop() { a.stops.run() }
 
 func (a *app) current() *metrics.Catalogue { return a.catalogue.Load() }
@@ -124,12 +132,7 @@ func (a *app) openFolder(context.Context) error {
 }
 
 func (a *app) openJournal(ctx context.Context) error {
-	j, err := journal.Open(ctx, a.cfg.Journal, journal.Options{Log: a.log, Registerer: a.reg, Program: a.cfg.Name, OnGap: func(log journal.Log, from, to uint64) {
-		select {
-		case a.lost <- lost{log, from, to}:
-		default: // the first ones have been told; the rest is counted and logged
-		}
-	}})
+	j, err := journal.Open(ctx, a.cfg.Journal, journal.Options{Log: a.log, Registerer: a.reg, Program: a.cfg.Name, OnGap: a.tellLost})
 	if err != nil {
 		return err
 	}

@@ -170,6 +170,7 @@ func (s *store) write(ctx context.Context, db *clickhouse.Store, cursor *journal
 			readings, err := journal.DecodeBlock(rec.Data)
 			if err != nil {
 				s.log.Error("a block of the journal is damaged and is not stored", "seq", rec.Seq, "error", err)
+				s.a.tellLost(journal.Readings, rec.Seq, rec.Seq)
 				s.a.refusals.Add("journal", rec.Subject, nil, metrics.Refuse(metrics.BadFormat, "block", strconv.FormatUint(rec.Seq, 10), "a block of the journal is damaged: %v", err))
 			}
 			s.follows(rec)
