@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -98,7 +99,7 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger, fatal cont
 }
 
 func (a *app) startClock(context.Context) error {
-	a.clock = newClock(a.log, a.reg, a.follower.tear)
+	a.clock = newClock(a.log, a.reg, filepath.Join(a.cfg.Data, "clock"), a.follower.tear)
 	a.stops.start("clock", a.fatal, a.clock.run)
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -12,11 +13,13 @@ import (
 )
 
 // clock watches the machine's clock: it is compared with the process's own
-// monotonic one each second. Readings keep the time that their source gave them,
-// so a jump harms two things only: live windows forget what a clock that runs
-// ahead calls old, and retention would drop what is not over.
+// monotonic one each second, and at a start with when the program last ran. Readings
+// keep the time that their source gave them, so a clock that is ahead harms three
+// things: live windows forget what it calls old, retention would drop what is not
+// over, and a period would be published that is not over either.
 type clock struct {
 	log    *slog.Logger
+	seen   string                 // file with the time at which the clock was last trusted
 	back   func(by time.Duration) // the clock was set back
 	jumps  prometheus.Counter
 	jumped atomic.Pointer[time.Time] // when the last one was seen, monotonic
@@ -28,25 +31,56 @@ const (
 	// trustAfter is how long the clock must have gone steadily after a jump until
 	// history may be dropped by it.
 	trustAfter = 24 * time.Hour
+	// offFor is how long the program may have been off before a start counts as a
+	// jump: a machine whose clock has no battery may begin years ahead.
+	offFor    = 7 * 24 * time.Hour
+	seenEvery = time.Hour
 )
 
-func newClock(log *slog.Logger, reg prometheus.Registerer, back func(time.Duration)) *clock {
-	c := &clock{log: log.With("component", "clock"), back: back, jumps: prometheus.NewCounter(prometheus.CounterOpts{
+// newClock is one that remembers in a file of the data folder.
+func newClock(log *slog.Logger, reg prometheus.Registerer, seen string, back func(time.Duration)) *clock {
+	c := &clock{log: log.With("component", "clock"), seen: seen, back: back, jumps: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "vonglau_clock_jumps_total", Help: "Times the machine's clock was set by more than 30 s while the program ran.",
 	})}
 	reg.MustRegister(c.jumps)
+	if text, err := os.ReadFile(seen); err == nil {
+		if at, err := time.Parse(time.RFC3339, string(text)); err == nil && metrics.Now().Sub(at) > offFor {
+			now := time.Now()
+			c.jumped.Store(&now)
+			c.log.Warn("the clock is far ahead of when the program last ran: is it right? History is not dropped for a day", "last_ran", at)
+		}
+	}
+	c.see()
 	return c
 }
 
+// see notes the time, if it is trusted.
+func (c *clock) see() {
+	if !c.trusted() {
+		return
+	}
+	err := replaceFile(c.seen, func(f *os.File) error {
+		_, err := f.WriteString(metrics.Now().UTC().Format(time.RFC3339))
+		return err
+	})
+	if err != nil {
+		c.log.Warn("the time was not noted", "error", err)
+	}
+}
+
 func (c *clock) run(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
+	tick, note := time.NewTicker(time.Second), time.NewTicker(seenEvery)
 	defer tick.Stop()
+	defer note.Stop()
 	began, wall := time.Now(), metrics.Now()
 	was := time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-note.C:
+			c.see()
+			continue
 		case <-tick.C:
 		}
 		now := time.Now()
@@ -65,7 +99,7 @@ func (c *clock) run(ctx context.Context) error {
 	}
 }
 
-// trusted says whether history may be dropped by the clock.
+// trusted says whether history may be dropped, and figures published, by the clock.
 func (c *clock) trusted() bool {
 	at := c.jumped.Load()
 	return at == nil || time.Since(*at) > trustAfter

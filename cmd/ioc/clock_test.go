@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,7 @@ func TestClock(t *testing.T) {
 		metrics.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(off.Load())) }
 		defer func() { metrics.Now = was }()
 		var back []time.Duration
-		c := newClock(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(by time.Duration) { back = append(back, by) })
+		c := newClock(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), filepath.Join(t.TempDir(), "clock"), func(by time.Duration) { back = append(back, by) })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = c.run(ctx) }()
@@ -52,5 +53,48 @@ func TestClock(t *testing.T) {
 		see("a day later", 2, true, 1)
 		cancel()
 		<-done
+	})
+}
+
+// A start long after the program last ran is a jump too, also when it is started
+// again; what it is told of meanwhile is not taken for the truth.
+func TestClockAtAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var off time.Duration
+		was := metrics.Now
+		metrics.Now = func() time.Time { return time.Now().Round(0).Add(off) }
+		defer func() { metrics.Now = was }()
+		seen := filepath.Join(t.TempDir(), "clock")
+		start := func(lasting time.Duration) (before, after bool) {
+			t.Helper()
+			c := newClock(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), seen, func(time.Duration) {})
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); _ = c.run(ctx) }()
+			before = c.trusted()
+			time.Sleep(lasting)
+			synctest.Wait()
+			after = c.trusted()
+			cancel()
+			<-done
+			return before, after
+		}
+		see := func(what string, lasting time.Duration, wantBefore, wantAfter bool) {
+			t.Helper()
+			if before, after := start(lasting); before != wantBefore || after != wantAfter {
+				t.Errorf("%s: trusted %v, and then %v", what, before, after)
+			}
+		}
+		see("the first start", 2*time.Hour, true, true)
+		time.Sleep(offFor - time.Hour)
+		see("a few days off", 2*time.Hour, true, true)
+		off = 365 * 24 * time.Hour
+		see("a year ahead", 2*time.Hour, false, false)
+		see("and again", trustAfter-time.Hour, false, false)
+		off = 0
+		see("right again", time.Hour, true, true)
+		off = 365 * 24 * time.Hour
+		see("a year off, in truth", trustAfter+2*time.Hour, false, true)
+		see("and again", time.Hour, true, true)
 	})
 }

@@ -194,8 +194,8 @@ func (p *publications) automatic(ctx context.Context) error {
 		}
 		wait = automaticEvery
 		now := metrics.Now()
-		if !p.a.store.up.Load() || p.a.store.lag(now) > automaticLag {
-			continue
+		if !p.a.store.up.Load() || p.a.store.lag(now) > automaticLag || !p.a.clock.trusted() {
+			continue // what is over is not known
 		}
 		p.publishDue(ctx, metrics.MillisOf(now))
 	}
@@ -224,7 +224,7 @@ func (p *publications) publishDue(ctx context.Context, now metrics.Millis) {
 			switch {
 			case err == nil:
 				p.log.Info("published by the catalogue", "metric", m.ID, "period", rule.Period, "figures", len(pub.Figures))
-			case errors.Is(err, clickhouse.ErrUnchanged), errors.Is(err, clickhouse.ErrNoFigures):
+			case errors.Is(err, clickhouse.ErrUnchanged), errors.Is(err, clickhouse.ErrNoFigures), errors.Is(err, dashboard.ErrPublishedMeanwhile):
 			case ctx.Err() != nil:
 				return
 			default:

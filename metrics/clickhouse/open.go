@@ -35,6 +35,9 @@ type Store struct {
 
 	door door // of people's own SELECTs
 
+	drops sync.RWMutex  // held to drop history, and shared to write some
+	quiet time.Duration // for which nothing came for a partition that is dropped
+
 	mu       sync.Mutex                // guards horizons
 	horizons map[string]metrics.Millis // table → what it holds everything from; see Retain
 }
@@ -81,7 +84,7 @@ func openServer(ctx context.Context, c Config, log *slog.Logger, tel *telemetry)
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	s := &Store{conn: conn, config: c, log: log.With("component", "clickhouse"), tel: tel, horizons: map[string]metrics.Millis{}}
+	s := &Store{conn: conn, config: c, log: log.With("component", "clickhouse"), tel: tel, quiet: dropQuiet, horizons: map[string]metrics.Millis{}}
 	err = s.migrate(ctx)
 	if err == nil {
 		err = s.makeDictionary(ctx)

@@ -43,7 +43,7 @@ type Publish struct {
 
 // Prepare works out a publication at now within what the predicate admits: each
 // figure that was not published yet, as its revision 1, and each that differs
-// from what was published last, as its next revision. same is how many were left
+// from what was published last, whatever date that bears, as its next revision. same is how many were left
 // out because they stand as published. The caller appends it to the journal.
 func (s *Store) Prepare(ctx context.Context, ask Publish, c *metrics.Catalogue, p metrics.Predicate, now metrics.Millis) (pub metrics.Publication, same int, err error) {
 	period, ok := metrics.PeriodByName(ask.Period)
@@ -67,7 +67,7 @@ func (s *Store) Prepare(ctx context.Context, ask Publish, c *metrics.Catalogue, 
 	revised := 0
 	for _, id := range ask.Metrics {
 		for _, subject := range of {
-			q := Query{Metric: id, By: ByTotal, Period: ask.Period, From: pub.Start, To: pub.End, Agg: ask.Agg, Cumulative: ask.Cumulative, Published: now, Limit: metrics.MostFigures}
+			q := Query{Metric: id, By: ByTotal, Period: ask.Period, From: pub.Start, To: pub.End, Agg: ask.Agg, Cumulative: ask.Cumulative, Published: endStorable, Limit: metrics.MostFigures}
 			switch subject {
 			case metrics.OfUnit:
 				q.By, q.Units = ByUnit, ask.Units

@@ -213,6 +213,10 @@ func TestPublishingRefuses(t *testing.T) {
 	if _, same, err := s.Prepare(t.Context(), good, c, p, now); !errors.Is(err, ErrUnchanged) || same != 3 {
 		t.Errorf("again: %d, %v", same, err)
 	}
+	// By a clock that was ahead then, what was published bears a later date: it stands all the same.
+	if _, same, err := s.Prepare(t.Context(), good, c, p, now.Add(-24*time.Hour)); !errors.Is(err, ErrUnchanged) || same != 3 {
+		t.Errorf("a day before: %d, %v", same, err)
+	}
 	for i := range 6 {
 		daily(t, s, "received", fmt.Sprintf("S%d", i+1), "2026-03-02", 10)
 	}

@@ -67,9 +67,15 @@ func (s *Store) horizon(table string) metrics.Millis {
 	return s.horizons[table]
 }
 
+// dropQuiet is how long nothing came for a partition before it is dropped: years
+// that are brought in later come in more than one go.
+const dropQuiet = 24 * time.Hour
+
 // Retain drops what is over at now. The horizons move before anything is
 // dropped, so that nothing is recomputed or answered from what is half there.
 func (s *Store) Retain(ctx context.Context, now time.Time) error {
+	s.drops.Lock()
+	defer s.drops.Unlock()
 	if len(s.shards) > 0 {
 		return s.each(func(_ int, shard *Store) error { return shard.Retain(ctx, now) })
 	}
@@ -97,8 +103,9 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) dropBefore(ctx context.Context, table string, first time.Time, monthly bool) error {
-	rows, err := s.conn.Query(ctx, "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = {database:String} AND table = {table:String}",
-		named("database", s.config.Database), named("table", table))
+	rows, err := s.conn.Query(ctx, "SELECT partition_id FROM system.parts WHERE active AND database = {database:String} AND table = {table:String}"+
+		" GROUP BY partition_id HAVING max(modification_time) <= now() - {quiet:Int64}",
+		named("database", s.config.Database), named("table", table), named("quiet", int64(s.quiet.Seconds())))
 	if err != nil {
 		return err
 	}

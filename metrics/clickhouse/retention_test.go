@@ -33,6 +33,7 @@ func TestRetention(t *testing.T) {
 	c := config(t)
 	c.Retention = &Retention{Raw: 30, Quarter: 60, Hour: 400}
 	s := openStore(t, c)
+	s.quiet = 0
 	cat := province(t)
 	p := predicate(t, cat, "15")
 	var rows []Row
@@ -56,14 +57,80 @@ func TestRetention(t *testing.T) {
 	if answer, err := s.History(t.Context(), q, cat, p); err != nil || total(answer) != 3 {
 		t.Errorf("%v, %v", answer, err)
 	}
-	// A late correction cannot be told from what is left, and takes nothing away.
-	late := Row{metrics.Reading{Station: "S1", Metric: "received", ObservedAt: at(t, "2026-01-15 10:05"), Value: 50, Revision: 9}, 2}
-	store(t, s, []Row{late})
-	if answer, err := s.History(t.Context(), q, cat, p); err != nil || total(answer) != 3 {
-		t.Errorf("after a late reading: %v, %v", answer, err)
+}
+
+// Years that are brought in later, before the horizon of raw readings, are rolled
+// up however often they come, until retention drops their readings again: from
+// then on their days are closed, and what comes for one is set aside by name.
+func TestBackfillBeforeTheHorizon(t *testing.T) {
+	c := config(t)
+	c.Retention = &Retention{Raw: 30, Quarter: 60, Hour: 400}
+	s := openStore(t, c)
+	cat := province(t)
+	p := predicate(t, cat, "15")
+	now := at(t, "2026-03-05 00:00").Time()
+	if err := s.Retain(t.Context(), now); err != nil {
+		t.Fatal(err)
 	}
-	if testutil.ToFloat64(s.tel.tooOld) == 0 {
-		t.Error("what is too old is not counted")
+	j := newJournal(nil)
+	var aside []Row
+	cfg := quick(j)
+	cfg.SetAside = func(rows []Row, reason error) {
+		if !errors.Is(reason, errClosed) {
+			t.Error(reason)
+		}
+		aside = append(aside, rows...)
+	}
+	w := NewWriter(s, cfg)
+	stop := run(t, w)
+	seq := uint64(0)
+	bring := func(station, when string, value float64, revision uint32) {
+		t.Helper()
+		seq++
+		r := metrics.Reading{Station: station, Metric: "received", ObservedAt: at(t, when), Value: value, Revision: revision}
+		if err := w.Add(t.Context(), seq, []metrics.Reading{r}); err != nil {
+			t.Fatal(err)
+		}
+		j.await(t, seq)
+	}
+	q := Query{Metric: "received", By: ByTotal, From: at(t, "2022-01-01 00:00"), To: at(t, "2026-03-06 00:00"), Step: dayWidth}
+	sum := func(want float64) {
+		t.Helper()
+		if answer, err := s.History(t.Context(), q, cat, p); err != nil || total(answer) != want {
+			t.Errorf("%v, want %v, %v", total(answer), want, err)
+		}
+	}
+	bring("S1", "2023-05-06 10:00", 1, 0)
+	bring("S1", "2023-05-06 10:05", 2, 0) // of the same quarter
+	bring("S1", "2023-05-06 20:00", 4, 0)
+	bring("S1", "2023-05-07 10:00", 8, 0)
+	sum(15)
+	bring("S1", "2023-05-06 10:00", 16, 1) // a correction
+	sum(30)
+	if err := s.Retain(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	bring("S1", "2023-05-06 11:00", 1, 0) // more may come for a day
+	sum(31)
+	if len(aside) > 0 {
+		t.Errorf("set aside: %+v", aside)
+	}
+
+	s.quiet = 0
+	if err := s.Retain(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if counts, err := s.CountIdentities(t.Context(), at(t, "2022-01-01 00:00"), at(t, "2027-01-01 00:00")); err != nil || counts != (Counts{Day: 5}) {
+		t.Errorf("%+v, %v", counts, err)
+	}
+	sum(31)
+	bring("S1", "2023-05-06 10:00", 99, 2)
+	bring("S2", "2023-05-06 10:00", 32, 0) // nothing was rolled up of this series
+	bring("S1", "2023-05-08 10:00", 64, 0) // nor of this day
+	sum(31 + 32 + 64)
+	stop()
+	if len(aside) != 1 || aside[0].Value != 99 || testutil.ToFloat64(s.tel.tooOld) != 1 {
+		t.Errorf("set aside: %+v", aside)
 	}
 }
 

@@ -74,7 +74,8 @@ const chunkBuckets = 4096
 // stored, at all three levels. It changes nothing where nothing changed, and
 // may run at the same time as another: the one that saw more rows wins. When it
 // fails, the caller runs it again with the same buckets. Buckets that are older
-// than what they are made of is kept for stay as they are, and are counted.
+// than what they are made of is kept for stay as they are, and are counted; those
+// of open days (see setApart) are made all the same.
 func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 	if len(s.shards) > 0 {
 		parts := byShard(buckets, len(s.shards), func(b *Bucket) string { return b.Station })
@@ -84,11 +85,15 @@ func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 		return nil
 	}
 	began := time.Now()
+	whole, err := s.wholeDays(ctx, daysOf(before(buckets, s.horizon(tableRaw))))
+	if err != nil {
+		return err
+	}
 	for _, l := range levels {
 		kept, wide := s.horizon(l.from), make([]Bucket, 0, len(buckets))
 		for _, b := range buckets {
-			if b = b.widen(l.width); b.Start >= kept {
-				wide = append(wide, b)
+			if wider := b.widen(l.width); wider.Start >= kept || whole[b.widen(dayWidth)] {
+				wide = append(wide, wider)
 			}
 		}
 		s.tel.tooOld.Add(float64(len(buckets) - len(wide)))
@@ -102,6 +107,16 @@ func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 	}
 	s.tel.rollupSeconds.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// before are the buckets that begin before a moment.
+func before(buckets []Bucket, at metrics.Millis) (old []Bucket) {
+	for _, b := range buckets {
+		if b.Start < at {
+			old = append(old, b)
+		}
+	}
+	return old
 }
 
 // chunks cuts sorted buckets where a chunk is full and where a year ends: the

@@ -56,7 +56,7 @@ func newTelemetry() *telemetry {
 	}
 	t.tooOld = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "vonglau_clickhouse_too_old_total",
-		Help: "Rollup rows that were not recomputed because what they are made of is no longer kept.",
+		Help: "Readings that were set aside, and rollup rows that were not recomputed, because what they would be made of is no longer kept.",
 	})
 	t.reconciled = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "vonglau_clickhouse_reconciled_buckets_total",

@@ -207,8 +207,7 @@ func (w *Writer) flush(ctx context.Context) error {
 // are halved until the ones at fault stand alone, and those are set aside.
 func (w *Writer) insert(ctx context.Context) error {
 	for len(w.todo) > 0 {
-		b := w.sift(w.todo[0])
-		err := w.store.write(ctx, b) // Add has kept the winners of each block
+		b, err := w.keep(ctx, w.sift(w.todo[0])) // Add has kept the winners of each block
 		switch {
 		case err == nil:
 			for _, bucket := range Dirty(b...) {
@@ -226,6 +225,25 @@ func (w *Writer) insert(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keep writes what can be rolled up and sets the rest aside. Nothing is dropped
+// meanwhile, so that a day which was open stays so until it is made.
+func (w *Writer) keep(ctx context.Context, b batch) (batch, error) {
+	w.store.drops.RLock()
+	defer w.store.drops.RUnlock()
+	open, closed, err := w.store.setApart(ctx, b)
+	if err != nil {
+		return b, err
+	}
+	if err := w.store.write(ctx, open); err != nil {
+		return b, err
+	}
+	if len(closed) > 0 {
+		w.store.tel.tooOld.Add(float64(len(closed)))
+		w.setAside(closed, errClosed)
+	}
+	return open, nil
 }
 
 // sift sets aside what the table's constraints would refuse, without asking the
