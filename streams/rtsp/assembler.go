@@ -9,8 +9,12 @@ import (
 	"vonglau/streams"
 )
 
-// unitsAtMost bounds the NAL units of one access unit.
-const unitsAtMost = 1024
+// unitsAtMost bounds the NAL units of one access unit, piecesAtMost the packets that
+// it comes in.
+const (
+	unitsAtMost  = 1024
+	piecesAtMost = 16 << 10
+)
 
 // The ways in which a packet gives no picture.
 var (
@@ -177,12 +181,16 @@ func (a *assembler) abandon() {
 	}
 }
 
-// cut takes the NAL unit at hand back out of the tray.
+// cut takes the NAL unit at hand back out of the tray, and what was copied of it, so
+// that units that never end cannot fill it.
 func (a *assembler) cut() {
 	t := a.tray
 	a.size -= streams.NALU(t.pieces[a.start:]).Size()
+	if t.kept > a.start { // copies lie in the order of the pieces
+		t.bytes = t.bytes[:len(t.bytes)-streams.NALU(t.pieces[a.start:t.kept]).Size()]
+		t.kept = a.start
+	}
 	t.pieces = t.pieces[:a.start]
-	t.kept = min(t.kept, a.start)
 }
 
 // begin begins a NAL unit.
@@ -194,7 +202,7 @@ func (a *assembler) begin() {
 }
 
 func (a *assembler) add(b []byte) error {
-	if a.size += len(b); a.size > a.limit {
+	if a.size += len(b); a.size > a.limit || len(a.tray.pieces) >= piecesAtMost {
 		return errOversize
 	}
 	if len(b) > 0 {
@@ -264,7 +272,8 @@ func (a *assembler) slice(first byte) bool {
 }
 
 // unwrap puts what stands between start codes of three or four bytes in the place of
-// the NAL unit at hand.
+// the NAL unit at hand. Where that was copied the parts lie behind what the tray still
+// has; keep moves them forward, the first one first, and so writes over none.
 func (a *assembler) unwrap(nalu []byte) error {
 	a.cut()
 	for part := range bytes.SplitSeq(nalu, startCode[1:]) {

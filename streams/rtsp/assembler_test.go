@@ -193,6 +193,55 @@ func TestAssemblerIsBounded(t *testing.T) {
 	}
 }
 
+// A camera that begins a NAL unit again and again, and never ends one, is held to the bound of a unit by what is
+// kept of it, not only by what counts.
+func TestAssemblerHoldsNoMoreThanAUnit(t *testing.T) {
+	a := assembler{limit: 1 << 20, done: func([]streams.NALU, uint32, bool) {}}
+	sequence := uint16(0)
+	for range 100 { // at one RTP time
+		for i := range 100 {
+			payload := make([]byte, 1400)
+			if payload[0], payload[1] = 0x7c, 0x05; i == 0 {
+				payload[1] |= 0x80
+			}
+			sequence++
+			if err := a.push(packet{sequence: sequence, stamp: 9, payload: payload}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.keep()
+	}
+	if held := cap(a.tray.bytes); held > 2*a.limit {
+		t.Errorf("%d bytes are held of a unit of %d", held, a.size)
+	}
+	begun := sequence
+	var err error
+	for err == nil && sequence-begun < piecesAtMost+1 { // a byte in each packet
+		sequence++
+		err = a.push(packet{sequence: sequence, stamp: 9, payload: []byte{0x7c, 0x05, 1}}, false)
+		a.keep()
+	}
+	if !errors.Is(err, errOversize) {
+		t.Errorf("a unit of more than %d pieces: %v", piecesAtMost, err)
+	}
+}
+
+// What is given up makes room in the tray for what comes, also where that lies in the tray itself.
+func TestAssemblerUnwrapsWhatItKept(t *testing.T) {
+	first := append([]byte{0x7c, 0x85}, bytes.Repeat([]byte{7}, 20)...)
+	wrapped := append([]byte{0x7c, 0x87}, "\x01\x00\x00\x00\x01\x68\x02\x03\x04\x05\x06\x07\x00\x00\x01\x65\x09\x08"...)
+	units, _, errs := assembled(false, 1000,
+		packet{sequence: 1, stamp: 9, payload: []byte{0x06, 5, 1}},
+		packet{sequence: 2, stamp: 9, payload: first}, // its end never comes
+		packet{sequence: 3, stamp: 9, payload: wrapped},
+		packet{sequence: 4, stamp: 9, payload: []byte{0x7c, 0x47}}, // an end without content
+		packet{sequence: 5, stamp: 9, marker: true, payload: []byte{0x41, 6}})
+	want := [][]byte{{0x06, 5, 1}, {0x67, 1}, {0x68, 2, 3, 4, 5, 6, 7}, {0x65, 9, 8}, {0x41, 6}}
+	if len(units) != 1 || !same(units[0], want) {
+		t.Errorf("%x, %v", units, errs)
+	}
+}
+
 func TestParsePacket(t *testing.T) {
 	whole := []byte{
 		0xb1, 0xe0, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8, // header: padding, extension, one source, marker, 96

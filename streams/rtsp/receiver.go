@@ -43,6 +43,8 @@ type receiver struct {
 	source   uint32
 	packets  int
 	lost     int
+	gathered int    // bytes of the MJPEG image that is on its way, which the library does not bound
+	pieces   int    // and the packets that they came in
 	pts      int64  // unwrapped, in 1/90000 s
 	lastPTS  uint32 // RTP time that pts stands for
 }
@@ -154,11 +156,20 @@ func (r *receiver) packet(p packet, now time.Time) {
 		},
 		Payload: bytes.Clone(p.payload), // the decoder keeps it
 	})
+	more := errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded)
+	if err == nil || more && [3]byte(p.payload[1:4]) == [3]byte{} { // whole, or begun anew (RFC 2435, 3.1)
+		r.gathered, r.pieces = 0, 0
+	}
 	switch {
-	case err == nil && len(image) > 0:
-		r.unit(streams.InOnePiece(image), p.stamp, false)
-	case err != nil && !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
+	case more:
+		r.gathered += len(p.payload)
+		if r.pieces++; r.gathered > r.limit || r.pieces > piecesAtMost {
+			r.oversize()
+		}
+	case err != nil:
 		r.session.telemetry.undecodable.Inc()
+	case len(image) > 0:
+		r.unit(streams.InOnePiece(image), p.stamp, false)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"vonglau/streams"
 )
 
 func TestSlowViewerGoesOnAtAKeyframe(t *testing.T) {
@@ -116,6 +118,20 @@ func TestBounds(t *testing.T) {
 	}
 	if _, err := subscribe("cam-02"); !errors.Is(err, ErrClosed) || h.Viewers() != 0 {
 		t.Errorf("after Close: %v, %d viewers", err, h.Viewers())
+	}
+}
+
+// A group is bounded in pictures as well: what is kept of one costs far more than its few bytes.
+func TestGroupOfTinyPicturesIsBounded(t *testing.T) {
+	c := encode(t, moving, 640, 360, "-tune", "zerolatency")
+	track := &track{cfg: &Config{MaxGroup: 2 << 20}, telemetry: newTelemetry(nil)}
+	track.setFormat(c.format)
+	unit := streams.AccessUnit{At: start, NALUs: streams.InOnePiece([]byte{0x65}), Key: true, Size: 1}
+	for range 2 * queueUnits {
+		track.unit(unit)
+		if unit.Key, unit.NALUs = false, streams.InOnePiece([]byte{0x41}); len(track.group) > queueUnits {
+			t.Fatalf("%d pictures of a group are kept, of %d bytes", len(track.group), track.groupSize)
+		}
 	}
 }
 

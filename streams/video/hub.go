@@ -54,7 +54,7 @@ func ParseMode(word string) (Mode, bool) {
 type Config struct {
 	PerCamera int // viewers of one camera; default 32
 	Viewers   int // viewers in all; default 512
-	MaxGroup  int // bytes of a kept group of pictures; default 2 MiB, beyond it only its keyframe is kept
+	MaxGroup  int // bytes of a kept group of pictures; default 2 MiB, beyond it, or 1,024 pictures, only its keyframe is kept
 	MaxQueue  int // bytes that wait for one viewer; default 4 MiB, beyond it the viewer goes on at the next keyframe
 	// KeepFor is how long keyframes are kept for Stills, KeepEvery the least
 	// distance between two, KeepBytes their bound for one camera. Defaults: 70 s,

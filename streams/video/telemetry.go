@@ -37,7 +37,7 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		}),
 		groups: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vonglau_video_groups_over_bound_total",
-			Help: "Groups of pictures that were too large to keep.",
+			Help: "Groups of pictures that were too large, or of too many pictures, to keep.",
 		}),
 	}
 	for _, m := range []Mode{Tile, Full} {

@@ -148,7 +148,7 @@ func (t *track) unit(u streams.AccessUnit) (full, tile *fragment) {
 	}
 	if u.Key || len(t.group) > 0 {
 		t.group = append(t.group, full)
-		if t.groupSize += size; t.groupSize > t.cfg.MaxGroup {
+		if t.groupSize += size; t.groupSize > t.cfg.MaxGroup || len(t.group) > queueUnits {
 			t.telemetry.groups.Inc()
 			t.group, t.groupSize = nil, 0
 		}

@@ -1,0 +1,55 @@
+package rtsp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v4/pkg/description"
+	"github.com/bluenviron/gortsplib/v4/pkg/format"
+
+	"vonglau/streams"
+)
+
+// An MJPEG image that never ends is given up at the bound of a unit, whether its packets hold much or nothing.
+func TestImageIsBoundedBeforeItIsWhole(t *testing.T) {
+	for name, content := range map[string]int{"full packets": 1400, "empty packets": 0} {
+		s := &session{cfg: &Config{MaxUnit: 1 << 20}, telemetry: newTelemetry(nil), ended: make(chan *streams.Failure, 1)}
+		_, r := s.choose(&description.Session{Medias: []*description.Media{
+			{Type: description.MediaTypeVideo, Formats: []format.Format{&format.MJPEG{}}},
+		}})
+		r.kind, r.clock = r.format.PayloadType(), 90000
+		packet := func(sequence, offset, size int) packet {
+			return packet{
+				kind: r.kind, sequence: uint16(sequence), source: 7,
+				payload: append([]byte{0, byte(offset >> 16), byte(offset >> 8), byte(offset), 1, 50, 80, 45}, make([]byte, size)...),
+			}
+		}
+		sequence, sent := 0, 0
+		for range 20 { // each image begins anew: what came of the one before is given up
+			r.packet(packet(sequence, 0, 1400), time.Now())
+			sequence++
+			for i := range 99 {
+				r.packet(packet(sequence, (i+1)*1400, 1400), time.Now())
+				sequence++
+			}
+		}
+		select {
+		case f := <-s.ended:
+			t.Fatalf("%s: after images of 140,000 bytes: %v", name, f)
+		default:
+		}
+		r.packet(packet(sequence, 0, 1400), time.Now())
+		for sent = 1400; sent < 2<<20 && sequence < 60000 && len(s.ended) == 0; sent += content {
+			sequence++
+			r.packet(packet(sequence, sent, content), time.Now())
+		}
+		select {
+		case f := <-s.ended:
+			if f.Reason != streams.ReasonOversize {
+				t.Errorf("%s: %v", name, f)
+			}
+		default:
+			t.Errorf("%s: %d bytes in %d packets are held of an image", name, sent, sequence)
+		}
+	}
+}
