@@ -102,7 +102,7 @@ type Judge struct {
 func NewJudge(now time.Time) *Judge {
 	return &Judge{
 		since: now, candSince: now, macroblocks: defaultMacroblks,
-		why: whyConnecting, sure: 1,
+		why: whyConnecting, sure: 1, window: window{began: now},
 	}
 }
 
@@ -249,7 +249,7 @@ func (j *Judge) rates(v *Verdict, recent *slot, now time.Time) {
 		return
 	}
 	// Whole slots only: the newest is still filling.
-	edge := time.Unix(0, slotIndex(now)*int64(slotWidth)-1)
+	edge := j.window.edge(now)
 	span := min(rateSpan, edge.Sub(j.session).Truncate(slotWidth)+slotWidth)
 	if span > 0 {
 		sum := j.window.sum(edge, span)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // scene makes the access units of a synthetic camera and shows them to a judge.
@@ -388,6 +389,32 @@ func BenchmarkJudge(b *testing.B) {
 				j.Verdict(now)
 			}
 		}
+	}
+}
+
+// setBack is t as a clock tells it that was set back by d in between: the wall time is
+// another, the monotonic one goes on.
+func setBack(t time.Time, d time.Duration) time.Time {
+	set := t
+	*(*uint64)(unsafe.Pointer(&set)) -= uint64(d/time.Second) << 30
+	if set.Sub(t) != 0 || set.Unix() != t.Add(-d).Unix() {
+		panic("package time keeps its times in another way now")
+	}
+	return set
+}
+
+// A machine that took its hardware clock for universal time is seven hours ahead until
+// it hears of a better one.
+func TestClockThatIsSetBack(t *testing.T) {
+	s := newScene(t)
+	s.now = time.Now()
+	s.judge = NewJudge(s.now)
+	s.judge.Format(Format{Codec: H264, Width: 640, Height: 360})
+	s.play(time.Minute).is(Live)
+	s.now = setBack(s.now, 7*time.Hour)
+	s.play(time.Minute).is(Live)
+	if len(s.states) != 1 || s.got.FPS < 9.5 || s.got.Kbps < 200 {
+		t.Errorf("states %v, %.1f frames a second, %.0f kbit/s", s.states, s.got.FPS, s.got.Kbps)
 	}
 }
 

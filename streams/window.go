@@ -7,9 +7,9 @@ const (
 	slotCount = 64 // 16 s: more than the longest span that is asked for
 )
 
-// slot is what came in one slotWidth of wall time.
+// slot is what came in one slotWidth.
 type slot struct {
-	index      int64 // wall time / slotWidth; tells a used slot from a stale one
+	index      int64 // time since the window began / slotWidth; tells a used slot from a stale one
 	units      int
 	bytes      int
 	packets    int
@@ -28,15 +28,22 @@ func (s *slot) still() bool {
 	return float64(s.interSmall) >= smallShare*float64(s.inter)
 }
 
-// window is the recent past of a stream in fixed memory.
+// window is the recent past of a stream in fixed memory. Its slots are counted from
+// when it began, since a wall clock may be set.
 type window struct {
+	began time.Time
 	slots [slotCount]slot
 }
 
-func slotIndex(at time.Time) int64 { return at.UnixNano() / int64(slotWidth) }
+func (w *window) index(at time.Time) int64 { return max(0, int64(at.Sub(w.began)/slotWidth)) }
+
+// edge is the end of the newest slot that is whole at now.
+func (w *window) edge(now time.Time) time.Time {
+	return w.began.Add(time.Duration(w.index(now))*slotWidth - 1)
+}
 
 func (w *window) at(now time.Time) *slot {
-	index := slotIndex(now)
+	index := w.index(now)
 	s := &w.slots[index%slotCount]
 	if s.index != index {
 		*s = slot{index: index}
@@ -46,10 +53,10 @@ func (w *window) at(now time.Time) *slot {
 
 // sum adds up the slots that lie in (now-span, now].
 func (w *window) sum(now time.Time, span time.Duration) slot {
-	last := slotIndex(now)
+	last := w.index(now)
 	first := last - int64(span/slotWidth) + 1
 	var total slot
-	for index := max(first, last-slotCount+1); index <= last; index++ {
+	for index := max(0, first, last-slotCount+1); index <= last; index++ {
 		s := &w.slots[index%slotCount]
 		if s.index != index {
 			continue
@@ -67,9 +74,9 @@ func (w *window) sum(now time.Time, span time.Duration) slot {
 
 // oldest is the oldest slot with units of the given run of RTP time, within span.
 func (w *window) oldest(now time.Time, span time.Duration, clock int) (slot, bool) {
-	last := slotIndex(now)
+	last := w.index(now)
 	first := last - int64(span/slotWidth) + 1
-	for index := max(first, last-slotCount+1); index <= last; index++ {
+	for index := max(0, first, last-slotCount+1); index <= last; index++ {
 		if s := &w.slots[index%slotCount]; s.index == index && s.units > 0 && s.clock == clock {
 			return *s, true
 		}

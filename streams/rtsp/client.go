@@ -75,7 +75,7 @@ func New(cfg Config) *Client {
 func (c *Client) Run(ctx context.Context, camera metrics.Camera, sink streams.Sink) error {
 	s := &session{
 		cfg: &c.cfg, telemetry: c.telemetry, sink: sink, ended: make(chan *streams.Failure, 1),
-		camera: camera.ID, barred: &c.barred, metadata: c.wantsMetadata(camera, time.Now()),
+		camera: camera.ID, barred: &c.barred, metadata: c.wantsMetadata(camera, time.Now()), began: time.Now(),
 	}
 	failure := s.run(ctx, camera)
 	if ctx.Err() != nil {
@@ -95,7 +95,8 @@ type session struct {
 	barred    *sync.Map
 	metadata  bool // the metadata track is asked for
 
-	lastUnit atomic.Int64 // unix nanoseconds
+	began    time.Time    // what the next is told from: a wall clock may be set
+	lastUnit atomic.Int64 // nanoseconds
 	interval atomic.Int64 // newest distance between units, nanoseconds
 	receiver receiver     // beside them: it writes them with every unit
 }
@@ -186,7 +187,7 @@ func (s *session) watch(playing <-chan *streams.Failure) *streams.Failure {
 	case <-setUp.C:
 		return s.reason(&streams.Failure{Reason: streams.ReasonTimeout, Detail: "set up"})
 	}
-	s.lastUnit.CompareAndSwap(0, time.Now().UnixNano())
+	s.lastUnit.CompareAndSwap(0, int64(time.Since(s.began)))
 	ticker := time.NewTicker(min(quiet, s.cfg.Silence/8))
 	defer ticker.Stop()
 	w := s.wire.Load()
@@ -196,7 +197,7 @@ func (s *session) watch(playing <-chan *streams.Failure) *streams.Failure {
 			return f
 		case now := <-ticker.C:
 			limit := max(s.cfg.Silence, min(silenceAtMost, 4*time.Duration(s.interval.Load())))
-			silence := now.Sub(time.Unix(0, s.lastUnit.Load()))
+			silence := now.Sub(s.began) - time.Duration(s.lastUnit.Load())
 			if silence > limit {
 				return &streams.Failure{Reason: streams.ReasonSilent}
 			}

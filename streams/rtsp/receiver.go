@@ -196,7 +196,7 @@ func (r *receiver) unit(nalus []streams.NALU, stamp uint32, damaged bool) {
 		r.oversize()
 		return
 	}
-	at := now.UnixNano()
+	at := int64(now.Sub(r.session.began))
 	if before := r.session.lastUnit.Swap(at); before != 0 {
 		r.session.interval.Store(at - before)
 	}

@@ -3,6 +3,7 @@ package rtsp
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
@@ -51,5 +52,23 @@ func TestImageIsBoundedBeforeItIsWhole(t *testing.T) {
 		default:
 			t.Errorf("%s: %d bytes in %d packets are held of an image", name, sent, sequence)
 		}
+	}
+}
+
+// Silence is measured by a clock that nobody sets.
+func TestIntervalOfUnitsWhenTheClockIsSetBack(t *testing.T) {
+	s := &session{cfg: &Config{MaxUnit: 1 << 20}, telemetry: newTelemetry(nil), ended: make(chan *streams.Failure, 1), began: time.Now()}
+	r := s.receive(&format.H264{PayloadTyp: 96, PacketizationMode: 1}, newParameters(streams.H264, nil, nil, nil))
+	first := time.Now()
+	second := first.Add(100 * time.Millisecond)
+	*(*uint64)(unsafe.Pointer(&second)) -= uint64(7*time.Hour/time.Second) << 30 // of its wall time alone
+	if second.Sub(first) != 100*time.Millisecond {
+		t.Fatal("package time keeps its times in another way now")
+	}
+	for i, at := range []time.Time{first, second} {
+		r.packet(packet{marker: true, sequence: uint16(i), stamp: uint32(i), payload: []byte{0x41, 1}}, at)
+	}
+	if got := time.Duration(s.interval.Load()); got != 100*time.Millisecond {
+		t.Errorf("the units are %v apart", got)
 	}
 }
