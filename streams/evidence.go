@@ -65,11 +65,7 @@ func (j *Judge) reachable(now time.Time) (State, metrics.Text, float64) {
 		}
 		return Offline, whyConnecting, 1
 	}
-	limit := offlineAfter
-	if j.usualFPS > 0 {
-		limit = min(offlineAtMost, max(limit, time.Duration(4*float64(time.Second)/j.usualFPS)))
-	}
-	if now.Sub(j.seenAt) <= limit {
+	if now.Sub(j.seenAt) <= j.patience() {
 		return Live, metrics.Text{}, 1
 	}
 	if j.failure != nil {
@@ -141,7 +137,7 @@ func (j *Judge) degraded(v *Verdict, recent *slot, now time.Time) (metrics.Text,
 			En: fmt.Sprintf("%.1f %% of the packets are lost", v.Loss),
 		}, 0.95
 	}
-	if since := now.Sub(later(j.keyAt, j.session)); since > max(keyMissing, 3*j.usualGap) {
+	if since := now.Sub(later(j.keyAt, j.session)); since > max(keyMissing, 3*j.usualGap, 3*j.interval) {
 		return metrics.Text{
 			Vi: fmt.Sprintf("Không có khung hình khoá trong %d giây", int(since.Seconds())),
 			En: fmt.Sprintf("No keyframe for %d seconds", int(since.Seconds())),

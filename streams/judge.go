@@ -54,9 +54,11 @@ type Judge struct {
 	// in the processor's cache when the next unit comes.
 	session     time.Time // first unit since the last gap
 	seenAt      time.Time
-	failure     *Failure // how the last attempt ended; nil once units come again
-	clock       int      // which run of RTP time
+	interval    time.Duration // usual, between units
+	failure     *Failure      // how the last attempt ended; nil once units come again
+	clock       int           // which run of RTP time
 	lastPTS     int64
+	lastSize    int
 	lastExact   uint64
 	repeats     int // units equal to the one before, in a row
 	repeatAt    time.Time
@@ -127,15 +129,23 @@ func (j *Judge) Format(f Format) {
 // Unit takes one access unit.
 func (j *Judge) Unit(u AccessUnit) {
 	now := u.At
-	if j.seenAt.IsZero() || now.Sub(j.seenAt) > offlineAfter {
+	gap, step := now.Sub(j.seenAt), u.PTS-j.lastPTS
+	if j.seenAt.IsZero() || gap > j.patience() {
+		if !j.seenAt.IsZero() && j.failure == nil && gap <= offlineAtMost && ranOn(step, gap) {
+			j.interval += (gap - j.interval) / 2 // a slow camera, if that comes again
+		}
 		j.session = now
 		j.clock++
 		j.learnedAt = now
 		u.Lost = 0 // what was sent meanwhile was told as offline
-	} else if step := u.PTS - j.lastPTS; step < -90000 || step > 10*90000 {
-		j.clock++ // a new run of RTP time: nothing can be compared across it
+	} else {
+		j.interval += (gap - j.interval) / 8
+		if step < -90000 || step > 10*90000 && !ranOn(step, gap) {
+			j.clock++ // a new run of RTP time: nothing can be compared across it
+		}
 	}
 	j.lastPTS = u.PTS
+	j.lastSize = u.Size
 	j.seenAt = now
 	j.failure = nil
 
@@ -167,6 +177,17 @@ func (j *Judge) Unit(u AccessUnit) {
 	if size*8 <= smallBits*j.macroblocks+8*2*sliceHeader {
 		s.interSmall++
 	}
+}
+
+// ranOn reports whether RTP time went on by step while gap passed.
+func ranOn(step int64, gap time.Duration) bool {
+	off := time.Duration(step)*time.Second/90000 - gap
+	return max(off, -off) <= gap/4
+}
+
+// patience is how long no unit may come until the camera is offline.
+func (j *Judge) patience() time.Duration {
+	return min(offlineAtMost, max(offlineAfter, 4*j.interval))
 }
 
 func (j *Judge) key(u AccessUnit, size int, picture uint64) {
@@ -251,7 +272,10 @@ func (j *Judge) rates(v *Verdict, recent *slot, now time.Time) {
 	// Whole slots only: the newest is still filling.
 	edge := j.window.edge(now)
 	span := min(rateSpan, edge.Sub(j.session).Truncate(slotWidth)+slotWidth)
-	if span > 0 {
+	if 2*j.interval > rateSpan { // too few come to be counted
+		v.FPS = 1 / j.interval.Seconds()
+		v.Kbps = float64(j.lastSize) * 8 / 1000 * v.FPS
+	} else if span > 0 {
 		sum := j.window.sum(edge, span)
 		v.FPS = float64(sum.units) / span.Seconds()
 		v.Kbps = float64(sum.bytes) * 8 / 1000 / span.Seconds()

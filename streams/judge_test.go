@@ -171,14 +171,45 @@ func TestSilenceIsOffline(t *testing.T) {
 }
 
 func TestSlowCameraIsNotOffline(t *testing.T) {
-	s := newScene(t)
-	s.fps, s.group = 0.5, 1
-	s.play(time.Minute).is(Live)
-	s.states = nil
-	s.play(time.Minute).is(Live)
-	if len(s.states) != 1 {
-		t.Errorf("states %v", s.states)
+	for _, seconds := range []int{2, 4, 10, 18} {
+		interval := time.Duration(seconds) * time.Second
+		for _, group := range []int{1, 5} {
+			s := newScene(t)
+			s.fps, s.group = 1/float64(seconds), group
+			s.play(20 * interval).is(Live) // what is usual must be learnt
+			s.states = nil
+			s.play(20 * interval).is(Live)
+			if len(s.states) != 1 {
+				t.Errorf("a picture in %v: states %v", interval, s.states)
+			}
+			if s.got.FPS < 0.8*s.fps || s.got.FPS > 1.2*s.fps || s.got.Kbps <= 0 {
+				t.Errorf("a picture in %v: %.2f a second, %.1f kbit/s", interval, s.got.FPS, s.got.Kbps)
+			}
+			s.silence(offlineAtMost + time.Second).is(Offline)
+			s.judge.Failed(&Failure{Reason: ReasonSilent})
+			s.silence(time.Minute)
+			s.states = nil
+			s.play(3 * interval).is(Live)
+			if len(s.states) != 1 {
+				t.Errorf("a picture in %v, back again: states %v", interval, s.states)
+			}
+		}
 	}
+}
+
+// Outages are not how often a camera sends: whether its clock ran on or the
+// connection broke, it is offline as soon as before.
+func TestOutageIsNotAnInterval(t *testing.T) {
+	s := newScene(t).play(10 * time.Second)
+	for range 3 {
+		for range 15 { // over UDP its pictures are lost, its clock runs on
+			s.silence(time.Second)
+			s.pts += 90000
+		}
+		s.is(Offline)
+		s.play(2 * time.Second)
+	}
+	s.silence(4 * time.Second).is(Offline)
 }
 
 func TestOrdinaryScenesStayLive(t *testing.T) {

@@ -24,7 +24,8 @@ type Config struct {
 	// SetUp is the time from the connection to the answer to PLAY. Default 20 s.
 	SetUp time.Duration
 	// Silence is how long no access unit may come before the attempt ends; for a
-	// camera with few pictures it stretches to four of its intervals. Default 8 s.
+	// camera with few pictures it stretches to four of its intervals, a minute at
+	// most, and four times as long after the first unit. Default 8 s.
 	Silence time.Duration
 	// MaxUnit bounds an access unit, in bytes. Default 4 MiB; the library's own
 	// bound is 8 MiB.

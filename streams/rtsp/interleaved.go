@@ -66,6 +66,9 @@ func (d *interleaved) split(b, rest []byte, now time.Time) (left int, _ []byte) 
 	return 0, rest
 }
 
+// amidst reports whether a message has begun that is not whole yet.
+func (d *interleaved) amidst() bool { return d.inHead || d.inBody > 0 }
+
 // head takes one line, or what there is of it, and says how many bytes that was.
 func (d *interleaved) head(b []byte) int {
 	n := bytes.IndexByte(b, '\n') + 1

@@ -43,10 +43,11 @@ type receiver struct {
 	source   uint32
 	packets  int
 	lost     int
-	gathered int    // bytes of the MJPEG image that is on its way, which the library does not bound
-	pieces   int    // and the packets that they came in
-	pts      int64  // unwrapped, in 1/90000 s
-	lastPTS  uint32 // RTP time that pts stands for
+	gathered int           // bytes of the MJPEG image that is on its way, which the library does not bound
+	pieces   int           // and the packets that they came in
+	pts      int64         // unwrapped, in 1/90000 s
+	lastPTS  uint32        // RTP time that pts stands for
+	unitAt   time.Duration // arrival of the newest unit, since the session began; 0: none came
 }
 
 // choose picks the first video track whose codec is taken, H.264 before H.265
@@ -196,10 +197,14 @@ func (r *receiver) unit(nalus []streams.NALU, stamp uint32, damaged bool) {
 		r.oversize()
 		return
 	}
-	at := int64(now.Sub(r.session.began))
-	if before := r.session.lastUnit.Swap(at); before != 0 {
-		r.session.interval.Store(at - before)
+	at := now.Sub(r.session.began)
+	interval := r.session.cfg.Silence // may be, while only one has come
+	if r.unitAt != 0 {
+		interval = at - r.unitAt
 	}
+	r.unitAt = at
+	r.session.lastUnit.Store(int64(at))
+	r.session.interval.Store(int64(interval))
 	key, changed := r.params.inspect(nalus)
 	if !r.params.known() {
 		return // nothing can decode it

@@ -55,9 +55,11 @@ func TestImageIsBoundedBeforeItIsWhole(t *testing.T) {
 	}
 }
 
-// Silence is measured by a clock that nobody sets.
+// Silence is measured by a clock that nobody sets; and with one unit there is no
+// interval yet, which may be long.
 func TestIntervalOfUnitsWhenTheClockIsSetBack(t *testing.T) {
-	s := &session{cfg: &Config{MaxUnit: 1 << 20}, telemetry: newTelemetry(nil), ended: make(chan *streams.Failure, 1), began: time.Now()}
+	s := &session{cfg: &Config{MaxUnit: 1 << 20, Silence: 8 * time.Second}, telemetry: newTelemetry(nil), began: time.Now()}
+	s.lastUnit.Store(1) // as PLAY was agreed
 	r := s.receive(&format.H264{PayloadTyp: 96, PacketizationMode: 1}, newParameters(streams.H264, nil, nil, nil))
 	first := time.Now()
 	second := first.Add(100 * time.Millisecond)
@@ -65,10 +67,13 @@ func TestIntervalOfUnitsWhenTheClockIsSetBack(t *testing.T) {
 	if second.Sub(first) != 100*time.Millisecond {
 		t.Fatal("package time keeps its times in another way now")
 	}
-	for i, at := range []time.Time{first, second} {
-		r.packet(packet{marker: true, sequence: uint16(i), stamp: uint32(i), payload: []byte{0x41, 1}}, at)
-	}
-	if got := time.Duration(s.interval.Load()); got != 100*time.Millisecond {
-		t.Errorf("the units are %v apart", got)
+	for i, c := range []struct {
+		at   time.Time
+		want time.Duration
+	}{{first, s.cfg.Silence}, {second, 100 * time.Millisecond}} {
+		r.packet(packet{marker: true, sequence: uint16(i), stamp: uint32(i), payload: []byte{0x41, 1}}, c.at)
+		if got := time.Duration(s.interval.Load()); got != c.want {
+			t.Errorf("after unit %d the interval is %v, want %v", i, got, c.want)
+		}
 	}
 }

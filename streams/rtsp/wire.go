@@ -88,18 +88,22 @@ func (w *wire) took(b []byte, n int) bool {
 		return true
 	}
 	now := time.Now()
-	playing := w.playing.Load()
-	w.parser.mute = !playing
+	w.parser.mute = !w.playing.Load()
 	var left int
 	left, w.waiting = w.parser.split(b[:n], w.waiting, now)
 	w.keep()
 	w.partial = append(w.partial[:0], b[n-left:n]...)
-	if playing && now.Sub(w.signed) >= w.sign {
-		// The library ends a session without packets: it gets an empty one.
+	w.tell(now)
+	return len(w.waiting) > 0
+}
+
+// tell gives the library an empty packet now and then: it would end a session
+// without any, whose video is diverted or is that of a slow camera.
+func (w *wire) tell(now time.Time) {
+	if w.playing.Load() && now.Sub(w.signed) >= w.sign && !w.parser.amidst() {
 		w.signed = now
 		w.waiting = append(w.waiting, '$', w.parser.video, 0, rtpHeader, 2<<6, w.kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
-	return len(w.waiting) > 0
 }
 
 func (w *wire) look(b []byte) {
@@ -121,7 +125,13 @@ func (w *wire) poke() {
 
 // again reports whether a failed read was only poked: nobody else sets a deadline.
 func (w *wire) again(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) && w.Conn.SetReadDeadline(time.Time{}) == nil
+	if !errors.Is(err, os.ErrDeadlineExceeded) || w.Conn.SetReadDeadline(time.Time{}) != nil {
+		return false
+	}
+	if w.diverted.Load() {
+		w.tell(time.Now())
+	}
+	return true
 }
 
 // SetReadDeadline is not the library's: the watch on the video is the session's.
@@ -161,6 +171,8 @@ func (w *wire) fillPlain() error {
 			return nil
 		case err != nil && !w.again(err):
 			return err
+		case len(w.waiting) > 0:
+			return nil
 		}
 	}
 }

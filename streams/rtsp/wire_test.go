@@ -233,6 +233,55 @@ func TestEndTogetherWithTheLastBytes(t *testing.T) {
 	}
 }
 
+// While a slow camera is quiet the library hears of it all the same, but never in the
+// midst of a message.
+func TestQuietWireIsSignedFor(t *testing.T) {
+	near, far := tcpPair(t)
+	w := newWire(near, false, time.Millisecond)
+	w.divert(0, 96, func([]byte, time.Time) {}, func() {})
+	w.playing.Store(true)
+	type read struct {
+		text string
+		err  error
+	}
+	reads := make(chan read)
+	next := func() (r read) {
+		t.Helper()
+		go func() {
+			b := make([]byte, 100)
+			n, err := w.Read(b)
+			reads <- read{string(b[:n]), err}
+		}()
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); w.poke() {
+			select {
+			case r = <-reads:
+				return r
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		near.Close()
+		t.Fatal("nothing is read")
+		return r
+	}
+	if r := next(); len(r.text) != 16 || r.text[0] != '$' || r.err != nil {
+		t.Fatalf("%q, %v", r.text, r.err)
+	}
+	const head, rest = "RTSP/1.0 200 OK\r\nCSe", "q: 4\r\n\r\n"
+	if _, err := far.Write([]byte(head)); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for len(got) < len(head) {
+		got += strings.ReplaceAll(next().text, "$\x00\x00\x0c\x80\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "")
+	}
+	if _, err := far.Write([]byte(rest)); err != nil {
+		t.Fatal(err)
+	}
+	if got += next().text; !strings.HasPrefix(got, head+rest) {
+		t.Errorf("%q", got)
+	}
+}
+
 func tcpPair(t *testing.T) (near, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -63,6 +63,8 @@ func (w *wire) fill() error {
 			return nil
 		case !w.again(err):
 			return err
+		case len(w.waiting) > 0:
+			return nil
 		}
 	}
 }
