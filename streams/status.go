@@ -42,11 +42,11 @@ const (
 )
 
 // Readings turns a status into readings on the camera's own station, observed at
-// now truncated to the second, so that two reports within one second are one
-// observation. It gives six readings, fewer while no keyframe was ever seen or the
+// now, to the millisecond: a change of state soon after another report is another
+// observation, not a contradiction of it. It gives six readings, fewer while no keyframe was ever seen or the
 // activity is unknown: what is unknown is no reading.
 func Readings(s Status, now time.Time) []metrics.Reading {
-	at := metrics.MillisOf(now.Truncate(time.Second))
+	at := metrics.MillisOf(now)
 	station := metrics.CameraStation(s.Camera)
 	reading := func(metric string, value float64) metrics.Reading {
 		return metrics.Reading{

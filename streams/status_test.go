@@ -57,7 +57,7 @@ func TestReadings(t *testing.T) {
 	}
 	for _, r := range got {
 		if r.Station != "camera:cam-01" || r.Value != want[r.Metric] || r.Quality != metrics.Good ||
-			r.ObservedAt.Time() != now.Truncate(time.Second) || r.ReceivedAt != metrics.MillisOf(now) {
+			r.ObservedAt.Time() != now || r.ReceivedAt != metrics.MillisOf(now) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -20,9 +20,9 @@ import (
 type cameras struct {
 	door func(context.Context, []metrics.Reading) error
 	log  *slog.Logger
-	// queue holds statuses for the door: at most 4,096, beyond which the newest is
-	// dropped: it comes again within ten seconds.
-	queue chan streams.Status
+	// queue holds readings for the door: of at most 4,096 statuses, beyond which the
+	// newest is dropped: it comes again within ten seconds.
+	queue chan []metrics.Reading
 
 	supervisor *streams.Supervisor
 	video      *video.Hub
@@ -30,20 +30,21 @@ type cameras struct {
 	decoder    *decode.Decoder // nil: no ffmpeg, or switched off
 }
 
+func newCameras(log *slog.Logger, door func(context.Context, []metrics.Reading) error) *cameras {
+	return &cameras{door: door, log: log.With("component", "cameras"), queue: make(chan []metrics.Reading, 4096)}
+}
+
 func (a *app) startCameras(context.Context) error {
-	c := &cameras{
-		log: a.log.With("component", "cameras"), queue: make(chan streams.Status, 4096),
-		door: func(ctx context.Context, readings []metrics.Reading) error {
-			// A catalogue may be older than the program: what it does not name is not
-			// measured, rather than refused every ten seconds.
-			readings = slices.DeleteFunc(readings, func(r metrics.Reading) bool {
-				_, known := a.current().Metric(r.Metric)
-				return !known
-			})
-			_, _, err := a.door.Take(ctx, "camera", readings)
-			return err
-		},
-	}
+	c := newCameras(a.log, func(ctx context.Context, readings []metrics.Reading) error {
+		// A catalogue may be older than the program: what it does not name is not
+		// measured, rather than refused every ten seconds.
+		readings = slices.DeleteFunc(readings, func(r metrics.Reading) bool {
+			_, known := a.current().Metric(r.Metric)
+			return !known
+		})
+		_, _, err := a.door.Take(ctx, "camera", readings)
+		return err
+	})
 	a.video = video.NewHub(video.Config{Registerer: a.reg, Main: func(camera string, sink streams.MainSink) func() {
 		return c.supervisor.Main(camera, sink)
 	}})
@@ -136,7 +137,7 @@ func (c *cameras) set(list []metrics.Camera) {
 
 func (c *cameras) take(s streams.Status) {
 	select {
-	case c.queue <- s:
+	case c.queue <- streams.Readings(s, metrics.Now()): // as of now, however long they wait
 	default:
 		c.log.Warn("camera readings wait for the door; one was dropped", "camera", s.Camera)
 	}
@@ -149,11 +150,10 @@ func (c *cameras) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case s := <-c.queue:
-			readings = append(readings, streams.Readings(s, metrics.Now())...)
+		case readings = <-c.queue:
 		}
 		for range len(c.queue) {
-			readings = append(readings, streams.Readings(<-c.queue, metrics.Now())...)
+			readings = append(readings, <-c.queue...)
 		}
 		if err := c.door(ctx, readings); err != nil && ctx.Err() == nil {
 			c.log.Warn("camera readings were not taken", "error", err)
