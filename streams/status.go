@@ -25,6 +25,9 @@ type Verdict struct {
 	SeenAt        time.Time // arrival of the newest access unit; zero: none yet
 }
 
+// Undecided reports whether the first attempt at a camera has shown nothing yet.
+func (v Verdict) Undecided() bool { return v.State == Offline && v.Why == whyConnecting }
+
 // Status is a verdict about a camera.
 type Status struct {
 	Camera string // id

@@ -37,8 +37,9 @@ type Config struct {
 	Registerer prometheus.Registerer // may be nil
 
 	Retry Retry
-	// PerHost is how many sessions one device is asked for, HostConnecting how
-	// many of them may be in their set-up at once. Defaults: 64 and 8.
+	// PerHost is how many sessions one address is asked for, HostConnecting how
+	// many of them may be in their set-up at once. Defaults: 1,024, since what
+	// answers may be a server through which all cameras come, and 8.
 	PerHost, HostConnecting int
 	// Stagger is the delay between the first attempts of cameras that are set
 	// together. Default: 15 ms.
@@ -75,7 +76,7 @@ type Supervisor struct {
 func NewSupervisor(cfg Config) *Supervisor {
 	cfg.Retry = cfg.Retry.withDefaults()
 	if cfg.PerHost <= 0 {
-		cfg.PerHost = 64
+		cfg.PerHost = 1024
 	}
 	if cfg.HostConnecting <= 0 {
 		cfg.HostConnecting = 8

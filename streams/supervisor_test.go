@@ -338,6 +338,24 @@ func TestSessionsPerDevice(t *testing.T) {
 	})
 }
 
+// Behind one address there may be a recorder with 128 channels, or a server through
+// which all cameras of a province come.
+func TestManyCamerasBehindOneAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newField(forever)
+		s := f.supervise(Config{})
+		defer s.Stop()
+		list := cameras(300, "relay")
+		s.Set(list)
+		pass(20 * time.Second)
+		for _, c := range list {
+			if got, _ := s.Status(c.ID); got.State != Live {
+				t.Fatalf("%s is %s: %s", c.ID, got.State, got.Why.En)
+			}
+		}
+	})
+}
+
 func TestPlannedOffHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newField(forever)

@@ -78,6 +78,7 @@ func (a *app) startCameras(context.Context) error {
 		Attempt:  client.Run,
 		OnStatus: func(s streams.Status) { c.take(s); a.video.State(s) },
 		OnFormat: format, OnUnit: unit, OnMetadata: c.counter.Take,
+		PerHost: a.cfg.Cameras.SessionsPerHost, HostConnecting: a.cfg.Cameras.ConnectingPerHost,
 		Logger: a.log, Registerer: a.reg,
 	})
 	a.stops.add("cameras", func(context.Context) error { c.supervisor.Stop(); return nil })

@@ -6,28 +6,38 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
 
+	"vonglau/cmd/ioc/config"
 	"vonglau/metrics"
 	"vonglau/streams"
 	"vonglau/streams/onvif"
 	"vonglau/streams/rtsp"
 )
 
-// tryFor is how long the cameras are tried together: an attempt, a keyframe, and
-// the five seconds that a rate is taken over.
-const tryFor = 15 * time.Second
+const (
+	// tryFor is how long the cameras are tried together at least: an attempt, a
+	// keyframe, and the five seconds that a rate is taken over.
+	tryFor = 15 * time.Second
+	// tryEach is what each camera may add to that: many begin one after the other,
+	// and behind one slow device, eight at a time, it is three seconds for eight.
+	tryEach = 400 * time.Millisecond
+	// rated is what is waited for rates after the last one has shown something.
+	rated = 6 * time.Second
+)
 
-// tryCameras tries every camera as the centre would and prints a table. It says
-// how many show no picture.
-func tryCameras(ctx context.Context, list []metrics.Camera, trust *tls.Config, long time.Duration, out io.Writer) (without int) {
+// tryCameras tries every camera as the centre would, for long at least and until
+// each has shown something, and prints a table. It says how many show no picture.
+func tryCameras(ctx context.Context, list []metrics.Camera, cfg config.Cameras, trust *tls.Config, long time.Duration, out io.Writer) (without int) {
 	var mu sync.Mutex // guards the maps
 	formats, metadata := map[string]streams.Format{}, map[string]string{}
 	supervisor := streams.NewSupervisor(streams.Config{
 		Attempt:  rtsp.New(rtsp.Config{TLS: trust}).Run,
 		OnStatus: func(streams.Status) {},
+		PerHost:  cfg.SessionsPerHost, HostConnecting: cfg.ConnectingPerHost,
 		OnFormat: func(id string, f streams.Format) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -49,10 +59,15 @@ func tryCameras(ctx context.Context, list []metrics.Camera, trust *tls.Config, l
 	})
 	defer supervisor.Stop()
 	supervisor.Set(list)
-	select {
-	case <-time.After(long):
-	case <-ctx.Done():
+	least := time.Now().Add(long)
+	most := least.Add(long + time.Duration(len(list))*tryEach)
+	undecided := func(c metrics.Camera) bool {
+		s, _ := supervisor.Status(c.ID)
+		return s.Undecided()
 	}
+	for slices.ContainsFunc(list, undecided) && time.Now().Before(most) && rest(ctx, 250*time.Millisecond) {
+	}
+	rest(ctx, max(time.Until(least), min(rated, long)))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "camera\tstate\tcodec\tsize\tpictures/s\tkbit/s\tmetadata\twhy")
 	for i := range list {
@@ -79,6 +94,16 @@ func tryCameras(ctx context.Context, list []metrics.Camera, trust *tls.Config, l
 	}
 	_ = table.Flush()
 	return without
+}
+
+// rest waits, and reports whether ctx goes on.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // searchFor is how long devices are given to answer; they wait up to half a second.

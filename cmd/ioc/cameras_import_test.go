@@ -1,12 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"vonglau/cmd/ioc/config"
 	"vonglau/metrics"
 )
 
@@ -53,8 +54,13 @@ func TestTryCameras(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 	var out strings.Builder
-	n := tryCameras(t.Context(), []metrics.Camera{{ID: "cam-01", URL: "rtsp://" + address + "/live"}}, nil, 3*time.Second, &out)
-	if text := out.String(); n != 1 || !strings.Contains(text, "cam-01  offline  -") || !strings.Contains(text, "refuses the connection") {
+	list := make([]metrics.Camera, 200)
+	for i := range list { // behind one address, one after the other
+		list[i] = metrics.Camera{ID: fmt.Sprint("cam-", i), URL: "rtsp://" + address + "/live"}
+	}
+	n := tryCameras(t.Context(), list, config.Cameras{}, nil, 0, &out)
+	text := out.String()
+	if n != len(list) || strings.Count(text, "refuses the connection") != len(list) || !strings.Contains(text, "cam-199  offline  -") {
 		t.Errorf("%d without a picture:\n%s", n, text)
 	}
 }

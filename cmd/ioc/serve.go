@@ -71,7 +71,7 @@ func check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if without := tryCameras(ctx, c.Cameras(), trust, tryFor, os.Stdout); without > 0 {
+	if without := tryCameras(ctx, c.Cameras(), cfg.Cameras, trust, tryFor, os.Stdout); without > 0 {
 		return fmt.Errorf("%d of %d cameras show no picture", without, len(c.Cameras()))
 	}
 	return nil

@@ -44,6 +44,21 @@ type Embedded struct {
 // Cameras is how the cameras of the catalogue are reached.
 type Cameras struct {
 	CAFile string `yaml:"ca_file"` // PEM: who signs the certificates of rtsps cameras; empty: the system's authorities
+	// What one address is asked for: a device, or a server through which cameras come.
+	SessionsPerHost   int `yaml:"sessions_per_host"`   // default 1024
+	ConnectingPerHost int `yaml:"connecting_per_host"` // of them in their set-up at once; default 8
+}
+
+func (c *Cameras) validate() error {
+	if _, err := rtsp.Trust(c.CAFile); err != nil {
+		return fmt.Errorf("cameras.ca_file: %w", err)
+	}
+	for key, n := range map[string]int{"sessions_per_host": c.SessionsPerHost, "connecting_per_host": c.ConnectingPerHost} {
+		if n < 0 {
+			return fmt.Errorf("cameras.%s: %d is below zero", key, n)
+		}
+	}
+	return nil
 }
 
 // Map is an official layer of unit shapes.
@@ -214,9 +229,7 @@ func (f *File) validate() (faults []error) {
 		add(f.ClickHouse.Validate())
 	}
 	add(f.Decode.Validate())
-	if _, err := rtsp.Trust(f.Cameras.CAFile); err != nil {
-		add(fmt.Errorf("cameras.ca_file: %w", err))
-	}
+	add(f.Cameras.validate())
 	for i := range f.MQTT {
 		add(f.MQTT[i].Validate())
 	}

@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("ioc.yaml", "data: d\ncatalogue: .\nhttp:\n  listen: nowhere\n")
+	write("ioc.yaml", "data: d\ncatalogue: .\nhttp:\n  listen: nowhere\ncameras:\n  sessions_per_host: -1\n")
 	write("units.yaml", "- {code: \"15\", name: {vi: A}}\n- {code: \"1\", name: {vi: B}, parent: \"9\"}\n")
 	write("metrics.yaml", "- id: rain\n  name: {vi: Mưa}\n  domain: weather\n  kind: total\n  valid_for: 5m\n  colour: blue\n- {id: X, name: {vi: X}, domain: sky, kind: gauge, valid_for: 1m}\n")
 	write("stations.yaml", "- {id: A, name: {vi: A}, unit: \"15\", metrics: [rain]}\n\n- {id: B, name: {vi: B},\n   unit: \"77\", metrics: [rain]}\n")
@@ -51,6 +51,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, want := range []string{
 		"ioc.yaml:4: http.listen",
+		"ioc.yaml:6: cameras.sessions_per_host",
 		"units.yaml:2: parent",
 		"metrics.yaml:6: unknown field",
 		"metrics.yaml:7: domain",
