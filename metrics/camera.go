@@ -18,7 +18,7 @@ type Camera struct {
 	Password  string `yaml:"password" json:"-"`
 	Transport string `yaml:"transport" json:"-"` // tcp (default) or udp
 	// Recorder is a link to the recorder that keeps this camera's video: this
-	// product is not one.
+	// product is not one. http or https, without user and password.
 	Recorder string `yaml:"recorder" json:"recorder,omitempty"`
 	// Off are the planned hours without a picture.
 	Off []OffHours `yaml:"off" json:"off,omitempty"`

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -252,13 +253,16 @@ func (c *Catalogue) addCameras(at faultAt) {
 		if c.units[cam.Unit] == nil {
 			fault("unit", "unit %q is not in the catalogue", cam.Unit)
 		}
-		for field, url := range map[string]string{"url": cam.URL, "sub_url": cam.SubURL} {
-			if url == "" && field == "sub_url" {
+		for field, address := range map[string]string{"url": cam.URL, "sub_url": cam.SubURL} {
+			if address == "" && field == "sub_url" {
 				continue
 			}
-			if err := checkCameraURL(url); err != nil {
+			if err := checkCameraURL(address); err != nil {
 				fault(field, "%v", err)
 			}
+		}
+		if err := checkRecorder(cam.Recorder); err != nil {
+			fault("recorder", "%v", err)
 		}
 		if cam.Transport != "" && cam.Transport != "tcp" && cam.Transport != "udp" {
 			fault("transport", "%q is not tcp or udp", cam.Transport)
@@ -294,6 +298,20 @@ func checkCameraURL(raw string) error {
 	}
 	if host == "" {
 		return fmt.Errorf("has no host")
+	}
+	return nil
+}
+
+// checkRecorder never repeats the link either: every page shows it.
+func checkRecorder(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return nil
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("is not a link that starts with http:// or https://")
+	case u.User != nil:
+		return fmt.Errorf("must not hold a user or a password: everyone who sees the camera sees it")
 	}
 	return nil
 }

@@ -21,9 +21,9 @@ func TestImportCameras(t *testing.T) {
 	if wrong != nil {
 		t.Fatal(wrong)
 	}
-	lines, faults := importCameras(strings.NewReader("\ufeffid,name_vi,kind,unit,lat,lon,url,password\n"+
-		"cam-02,\"Cầu \"\"Cốc Lếu\"\"\",traffic,15,22.5,103.9,rtsp://192.0.2.2/live,${CAM_02}\n"), into)
-	if want := []string{`- {id: "cam-02", name: {vi: "Cầu \"Cốc Lếu\"", en: ""}, kind: "traffic", unit: "15", lat: 22.5, lon: 103.9, url: "rtsp://192.0.2.2/live", password: "${CAM_02}"}`}; !slices.Equal(lines, want) || faults != nil {
+	lines, faults := importCameras(strings.NewReader("\ufeffid,name_vi,kind,unit,lat,lon,url,password,recorder\n"+
+		"cam-02,\"Cầu \"\"Cốc Lếu\"\"\",traffic,15,22.5,103.9,rtsp://192.0.2.2/live,${CAM_02},http://192.0.2.9:8000/?channel=2\n"), into)
+	if want := []string{`- {id: "cam-02", name: {vi: "Cầu \"Cốc Lếu\"", en: ""}, kind: "traffic", unit: "15", lat: 22.5, lon: 103.9, url: "rtsp://192.0.2.2/live", password: "${CAM_02}", recorder: "http://192.0.2.9:8000/?channel=2"}`}; !slices.Equal(lines, want) || faults != nil {
 		t.Errorf("%q, %q", lines, faults)
 	}
 	for text, want := range map[string]string{
@@ -33,8 +33,12 @@ func TestImportCameras(t *testing.T) {
 		"id,lat\nx,1,2":             "2: wrong number of fields",
 		"id,password\nx,mat-khau-3": "2: password: must be written as ${NAME}",
 		"id,url\nx,rtsp://giamsat:mat-khau-3@a/b":                                        "2: url: must not hold a user or a password",
+		"id,recorder\nx,http://giamsat:mat-khau-3@192.0.2.9/":                            "2: recorder: must not hold a user or a password",
+		"id,recorder\nx,http://giamsat:mat/khau-3@192.0.2.9/":                            "2: recorder: is not a link that starts with http:// or https://",
+		"id,recorder\nx,rtsp://192.0.2.9/":                                               "2: recorder: is not a link that starts with http:// or https://",
+		"id,recorder\nx,192.0.2.9":                                                       "2: recorder: is not a link that starts with http:// or https://",
 		"id,name_vi,kind,unit,lat,lon,url\ncam-01,a,traffic,15,22,104,rtsp://192.0.2.3/": `2: id: camera "cam-01" is there twice`,
-		"id,unit\nx,99999": `2: unit: unit "99999" is not in the catalogue`,
+		"id,unit\nx,99999":                                                               `2: unit: unit "99999" is not in the catalogue`,
 	} {
 		_, faults := importCameras(strings.NewReader(text), into)
 		if !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, want) }) {
