@@ -143,3 +143,14 @@ func (s *Supervisor) renewMains(ids []string) {
 		}
 	}
 }
+
+// restMains ends the running attempts of cameras whose planned off-hours have begun.
+func (s *Supervisor) restMains(now time.Time) {
+	s.mainMu.Lock()
+	defer s.mainMu.Unlock()
+	for id, p := range s.mains {
+		if c := (*s.current.Load())[id]; c != nil && p.again != nil && c.plannedOff(now) {
+			p.again()
+		}
+	}
+}

@@ -102,3 +102,28 @@ func TestMainStreamIsPulledOnDemand(t *testing.T) {
 		}
 	})
 }
+
+// Planned off means that nobody looks, in full motion either.
+func TestPlannedOffHoursEndTheMainStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pulls{now: map[string]int{}, all: map[string]int{}}
+		s := NewSupervisor(Config{Attempt: p.attempt, OnStatus: func(Status) {}})
+		defer s.Stop()
+		const main, sub = "rtsp://nvr/a", "rtsp://nvr/a-sub"
+		now := time.Now().In(metrics.Civil)
+		clock := func(d time.Duration) string { return now.Add(d).Format("15:04") }
+		s.Set([]metrics.Camera{{ID: "a", URL: main, SubURL: sub, Off: []metrics.OffHours{{From: clock(10 * time.Minute), To: clock(20 * time.Minute)}}}})
+		ends := 0
+		defer s.Main("a", MainSink{OnFormat: func(Format) {}, OnUnit: func(AccessUnit) {}, OnEnd: func() { ends++ }})()
+		time.Sleep(9 * time.Minute)
+		p.want(t, "before", main, 1, 1)
+		time.Sleep(2 * time.Minute)
+		p.want(t, "off", sub, 0, 1)
+		p.want(t, "off", main, 0, 1)
+		if ends != 1 {
+			t.Errorf("the end was told %d times", ends)
+		}
+		time.Sleep(10 * time.Minute)
+		p.want(t, "after", main, 1, 2)
+	})
+}

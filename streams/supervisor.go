@@ -223,6 +223,7 @@ func (s *Supervisor) watch() {
 		for _, c := range *s.current.Load() {
 			c.report()
 		}
+		s.restMains(time.Now())
 	}
 }
 
