@@ -136,3 +136,42 @@ func TestALoopIsNotStanding(t *testing.T) {
 		t.Errorf("times are too regular: at most %v apart from a minute", apart)
 	}
 }
+
+// TestLooksOutlastTheRound: with more cameras than can be looked at within their time
+// no look ends before the next one, a suspicion is looked at soon, and neither keeps
+// the others from their turns.
+func TestLooksOutlastTheRound(t *testing.T) {
+	for _, suspicious := range []int{1, 200} {
+		const took, cameras = 200 * time.Millisecond, 300
+		d := New(Options{Every: time.Minute})
+		known, seen, until, lookedAt := map[string]*kept{}, map[string]*history{}, map[string]time.Time{}, map[string]time.Time{}
+		for i := range cameras {
+			known[itoa(i)] = &kept{}
+		}
+		now := time.Unix(0, 0)
+		most := map[bool]time.Duration{}
+		for turn := 0; now.Before(time.Unix(0, 0).Add(time.Hour)); turn++ {
+			id, h := due(known, seen, now, turn%2 == 0)
+			if h == nil {
+				now = now.Add(d.opts.pause)
+				continue
+			}
+			if first := lookedAt[id].IsZero(); !first && until[id].Before(now) {
+				t.Fatalf("after %v the look at camera %s ran out %v before the next", now.Sub(time.Unix(0, 0)), id, now.Sub(until[id]))
+			} else if !first {
+				most[h.suspicious()] = max(most[h.suspicious()], now.Sub(lookedAt[id]))
+			}
+			if n, _ := strconv.Atoi(id); n < suspicious {
+				h.dark = 2
+			}
+			lookedAt[id] = now
+			now = now.Add(took)
+			until[id] = now.Add(d.outlasts(took, cameras))
+			h.schedule(now, d.opts.Every, d.opts.again)
+			now = now.Add(d.rest(took))
+		}
+		if suspicious == 1 && most[true] > time.Minute || most[false] > 2*cameras*5*took || most[false] == 0 {
+			t.Errorf("with %d suspicious: looked at again within %v, the others within %v", suspicious, most[true], most[false])
+		}
+	}
+}

@@ -83,18 +83,18 @@ func (d *Decoder) Unit(id string, u streams.AccessUnit) {
 }
 
 // Run checks the cameras in turn until ctx ends: always the one whose turn it is
-// for the longest, one at a time, with a rest of at least four times what the check
-// took. Without checks it only waits.
+// for the longest, every second time one of the suspicious if there is any, one at
+// a time, with a rest of at least four times what the check took. Without checks it
+// only waits.
 func (d *Decoder) Run(ctx context.Context) error {
 	if d.opts.Every <= 0 {
 		<-ctx.Done()
 		return nil
 	}
 	seen := map[string]*history{}
-	rest := d.opts.pause
-	timer := time.NewTimer(rest)
+	timer := time.NewTimer(d.opts.pause)
 	defer timer.Stop()
-	for {
+	for urgent := true; ; urgent = !urgent {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -103,16 +103,26 @@ func (d *Decoder) Run(ctx context.Context) error {
 		began := time.Now()
 		cameras := *d.cameras.Load()
 		maps.DeleteFunc(seen, func(id string, _ *history) bool { return cameras[id] == nil })
-		if id, h := due(cameras, seen, began); h != nil {
-			d.check(ctx, id, cameras[id], h)
+		if id, h := due(cameras, seen, began, urgent); h != nil {
+			d.check(ctx, id, cameras[id], h, len(cameras))
 		}
-		rest = max(d.opts.pause, time.Duration(d.opts.share)*time.Since(began))
-		timer.Reset(rest)
+		timer.Reset(d.rest(time.Since(began)))
 	}
 }
 
-// due is the camera whose check is overdue for the longest; nil: none is.
-func due(cameras map[string]*kept, seen map[string]*history, now time.Time) (string, *history) {
+// rest is the pause after a check.
+func (d *Decoder) rest(took time.Duration) time.Duration {
+	return max(d.opts.pause, time.Duration(d.opts.share)*took)
+}
+
+// outlasts is how long a look is evidence: with many cameras the next one is far.
+func (d *Decoder) outlasts(took time.Duration, cameras int) time.Duration {
+	return 3 * max(d.opts.Every, time.Duration(cameras)*(took+d.rest(took)))
+}
+
+// due is the camera whose check is overdue for the longest, when urgent of the
+// suspicious ones if one of them is due; nil: none is.
+func due(cameras map[string]*kept, seen map[string]*history, now time.Time, urgent bool) (string, *history) {
 	first := ""
 	for id := range cameras {
 		h := seen[id]
@@ -120,7 +130,12 @@ func due(cameras map[string]*kept, seen map[string]*history, now time.Time) (str
 			h = &history{next: now}
 			seen[id] = h
 		}
-		if !h.next.After(now) && (first == "" || h.next.Before(seen[first].next)) {
+		if h.next.After(now) {
+			continue
+		}
+		f := seen[first]
+		before := urgent && f != nil && h.suspicious() != f.suspicious()
+		if f == nil || before && h.suspicious() || !before && h.next.Before(f.next) {
 			first = id
 		}
 	}
@@ -128,7 +143,8 @@ func due(cameras map[string]*kept, seen map[string]*history, now time.Time) (str
 }
 
 // check looks at a camera's newest keyframe, if there is one that was not seen.
-func (d *Decoder) check(ctx context.Context, id string, k *kept, h *history) {
+func (d *Decoder) check(ctx context.Context, id string, k *kept, h *history, cameras int) {
+	began := time.Now()
 	defer func() { h.schedule(time.Now(), d.opts.Every, d.opts.again) }()
 	key, ok := k.after(h.lookedAt)
 	if !ok {
@@ -140,7 +156,8 @@ func (d *Decoder) check(ctx context.Context, id string, k *kept, h *history) {
 		return // counted by the helper; a keyframe that does not decode says nothing
 	}
 	l := h.look(measure(pixels), key.at)
-	l.Until = time.Now().Add(3 * d.opts.Every)
+	now := time.Now()
+	l.Until = now.Add(d.outlasts(now.Sub(began), cameras))
 	d.telemetry.findings.WithLabelValues(streams.Findings[l.Finding]).Inc()
 	d.opts.OnLook(id, l)
 }

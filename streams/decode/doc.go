@@ -10,7 +10,7 @@
 // The helper has no environment, opens no file and no address, has 5 s and 1 GiB,
 // and is killed with all it started when it overruns. The checks take at most a
 // fifth of one core, however many cameras there are; they then come round more
-// rarely.
+// rarely, the suspicious before the others, and what was found holds for as long.
 //
 // # What a check can know
 //
