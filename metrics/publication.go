@@ -154,7 +154,7 @@ func (p *Publication) check() error {
 func (m *Metric) Formula(agg How, cumulative string) string {
 	var text strings.Builder
 	if m.Kind == Ratio {
-		fmt.Fprintf(&text, "sum(%s) / sum(%s) * 100", m.Numerator, m.Denominator)
+		fmt.Fprintf(&text, "sum(%s) / sum(%s) * 100 over stations with both", m.Numerator, m.Denominator)
 	} else {
 		fmt.Fprintf(&text, "%s across stations of %s(%s)", m.Across, agg, m.ID)
 	}

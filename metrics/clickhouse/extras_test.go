@@ -126,3 +126,62 @@ func TestHistoryAgreesWithTheWall(t *testing.T) {
 		}
 	}
 }
+
+// A ratio is of the stations that have both parts in a step, and a part that is
+// reported more often than the other weighs no more: history, published figures
+// and the wall say the same.
+func TestHistoryPairsARatioByStation(t *testing.T) {
+	s, c := openStore(t, config(t)), province(t)
+	src := metrics.Source{Units: c.Units(), Metrics: slices.Clone(c.Metrics()), Stations: c.Sensors()}
+	for i := range src.Metrics {
+		if m := &src.Metrics[i]; m.ID == "received" || m.ID == "on_time" {
+			m.Kind, m.ValidFor = metrics.Gauge, 24*time.Hour
+		}
+	}
+	c = catalogue(t, src)
+	wall := live.New(func() *metrics.Catalogue { return c }, nil)
+	day := at(t, "2026-03-01 00:00")
+	noon := day.Add(12 * time.Hour)
+	var rows []Row
+	put := func(station, metric string, values ...float64) {
+		for i, v := range values {
+			r := metrics.Reading{Station: station, Metric: metric, ObservedAt: noon.Add(time.Duration(i) * time.Hour), Value: v}
+			rows = append(rows, Row{r, 1})
+			wall.Apply([]metrics.Reading{r}, r.ObservedAt)
+		}
+	}
+	put("S1", "on_time", 90, 90, 90)
+	put("S1", "received", 100)
+	put("S2", "on_time", 80) // its denominator was not there, or was refused
+	put("S3", "received", 50)
+	put("S4", "on_time", 30)
+	put("S4", "received", 60)
+	store(t, s, rows)
+	share, _ := c.Metric("on_time_share")
+	p := predicate(t, c, "15")
+	for by, stations := range map[string]map[string][]string{
+		ByTotal: {"": p.Stations()}, ByUnit: {"00001": {"S1", "S2", "S3"}, "00002": {"S4", "S5", "S6"}}, ByStation: {"S1": {"S1"}, "S4": {"S4"}},
+	} {
+		for _, step := range []time.Duration{6 * time.Hour, dayWidth, StepMonth} {
+			q := Query{Metric: "on_time_share", By: by, Step: step, From: noon, To: noon + 1}
+			answer, err := s.History(t.Context(), q, c, p)
+			if err != nil || len(answer.Series) != len(stations) {
+				t.Fatalf("by %q: %+v, %v", by, answer, err)
+			}
+			for _, series := range answer.Series {
+				shown := wall.Aggregate(share, stations[series.Key], noon.Add(3*time.Hour))
+				if point := series.Points[0]; math.Abs(point.Value-shown.V) > 1e-9 || point.N != uint64(shown.N) {
+					t.Errorf("by %q, step %v, %q: history %+v, the wall shows %+v", by, step, series.Key, point, shown)
+				}
+			}
+		}
+	}
+	q := Query{Metric: "on_time_share", By: ByUnit, Step: dayWidth, From: day, To: day + 1, Published: noon}
+	answer, err := s.History(t.Context(), q, c, p)
+	if err != nil || len(answer.Series) != 2 {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	if point := answer.Series[0].Points[0]; point.Stations != 1 || point.Of != 3 || !point.Null {
+		t.Errorf("one station of three has both parts: %+v", point)
+	}
+}

@@ -74,14 +74,6 @@ func (pl *plan) periodName() string {
 	return ""
 }
 
-// counted is the metric whose readings tell that a station has reported.
-func (pl *plan) counted() string {
-	if pl.metric.Kind == metrics.Ratio {
-		return pl.metric.Denominator
-	}
-	return pl.metric.ID
-}
-
 func (pl *plan) subject() string {
 	if pl.By == ByUnit {
 		return metrics.OfUnit
@@ -192,22 +184,23 @@ WHERE metric = {metric:String} AND period = {period:String} AND subject = {subje
 // coverageYear is how far back a unit must have reported to be one that should.
 const coverageYear = 366 * 24 * time.Hour
 
-// coverage counts the stations that reported in each step, and those that did
-// within the year before the end.
+// coverage counts the stations that reported in each step (of a ratio: both
+// parts), and those that did within the year before the end.
 func (s *Store) coverage(ctx context.Context, pl *plan, b *published) error {
 	wide := *pl
 	wide.From = max(pl.end.Add(-coverageYear), firstStorable)
 	wide.From = min(wide.From, pl.show)
 	with, from, key := wide.rows(&s.config)
 	step := pl.grid.startOf(pl.timeColumn())
-	counting := with + "SELECT " + key + " AS key, groupUniqArray(toString(r.station)) AS stations, " + step + " AS t" + from + " AND r.metric = {counted:String} GROUP BY key, t"
+	counting := with + "SELECT key, groupUniqArray(s) AS stations, t FROM (SELECT " + key + " AS key, toString(r.station) AS s, " + step + " AS t" +
+		from + " GROUP BY key, s, t" + paired + ") GROUP BY key, t"
 	wanted, err := wanted(pl.stations, pl.keys)
 	if err != nil {
 		return err
 	}
 	rows, err := s.conn.Query(driver.Context(ctx, driver.WithExternalTable(wanted)),
 		"SELECT key, t, length(stations), 0 FROM ("+counting+") WHERE t >= {show:Int64} UNION ALL SELECT key, 0, length(arrayDistinct(arrayFlatten(groupArray(stations)))), 1 FROM ("+counting+") GROUP BY key",
-		named("metric", pl.counted()), named("other", pl.counted()), named("counted", pl.counted()), named("from", int64(wide.From)), named("to", int64(pl.end)), named("show", int64(pl.show)))
+		named("metric", pl.parts[0].ID), named("other", pl.parts[1].ID), named("from", int64(wide.From)), named("to", int64(pl.end)), named("show", int64(pl.show)))
 	if err != nil {
 		return serverError("query coverage", err)
 	}

@@ -61,7 +61,8 @@ type Query struct {
 	Compare    string // ComparePrevious, CompareYear, CompareTarget or empty
 	// Agg is how a station's readings of a step become one value; stations then
 	// add up as the metric says (Across). Empty: as the metric's kind suggests.
-	// A ratio is always sum(numerator) / sum(denominator) × 100.
+	// A ratio is always sum(numerator) / sum(denominator) × 100, over the stations
+	// that have both in the step.
 	Agg metrics.How
 	// AsReported counts a station under the unit that it belonged to on the day
 	// of the readings; otherwise history is restated under today's units.
@@ -133,10 +134,11 @@ var errTooSlow, errTooHeavy = &Refused{ErrTooSlow, "too_slow", nil}, &Refused{Er
 type plan struct {
 	Query
 	metric   *metrics.Metric
-	stations []string       // admitted and asked for, sorted
-	keys     []string       // of the series that stations[i] belongs to, today
-	measured map[string]int // key → how many of its stations measure the metric
-	equipped map[string]int // the same of a ratio's denominator
+	parts    [2]*metrics.Metric // numerator and denominator; of what is no ratio, twice the metric
+	stations []string           // admitted and asked for, sorted
+	keys     []string           // of the series that stations[i] belongs to, today
+	measured map[string]int     // key → how many of its stations measure the metric
+	equipped map[string]int     // the same of both parts of a ratio
 	grid     grid
 	show     metrics.Millis // start of the first step that is answered; From may lie before it
 	end      metrics.Millis // where the last step ends
@@ -158,7 +160,11 @@ func newPlan(q Query, c *metrics.Catalogue, p metrics.Predicate) (*plan, error) 
 	if !p.Domain(m.Domain) {
 		return nil, outside("metric", q.Metric)
 	}
-	pl := &plan{Query: q, metric: m, measured: map[string]int{}, equipped: map[string]int{}}
+	pl := &plan{Query: q, metric: m, parts: [2]*metrics.Metric{m, m}, measured: map[string]int{}, equipped: map[string]int{}}
+	if m.Kind == metrics.Ratio { // the catalogue has seen to it that both are there
+		pl.parts[0], _ = c.Metric(m.Numerator)
+		pl.parts[1], _ = c.Metric(m.Denominator)
+	}
 	if err := pl.check(); err != nil {
 		return nil, err
 	}
@@ -322,7 +328,7 @@ func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 		if slices.Contains(station.Metrics, pl.metric.ID) {
 			pl.measured[key]++
 		}
-		if slices.Contains(station.Metrics, pl.counted()) {
+		if slices.Contains(station.Metrics, pl.parts[0].ID) && slices.Contains(station.Metrics, pl.parts[1].ID) {
 			pl.equipped[key]++
 		}
 	}

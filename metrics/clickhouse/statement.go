@@ -27,9 +27,9 @@ func (pl *plan) statement(c *Config) string {
 	const order = " ORDER BY key, t LIMIT {limit:UInt64}"
 	switch {
 	case pl.metric.Kind == metrics.Ratio:
-		return with + "SELECT " + key + " AS key, " + step + " AS t, sumIf(r.sum, r.metric = {metric:String}) AS value," +
-			" sumIf(r.count, r.metric = {other:String}) AS n, sumIf(r.sum, r.metric = {other:String}) AS below" + from +
-			" GROUP BY key, t HAVING countIf(r.metric = {metric:String}) > 0 AND n > 0" + order
+		return with + "SELECT key, t, sum(above) AS value, sum(c) AS n, sum(under) AS below FROM (SELECT " + key + " AS key, r.station AS s, " + step + " AS t, " +
+			part(pl.parts[0], "metric") + " AS above, " + part(pl.parts[1], "other") + " AS under, sumIf(r.count, r.metric = {other:String}) AS c" +
+			from + " GROUP BY key, s, t" + paired + ") GROUP BY key, t" + order
 	case pl.source() == tableRaw:
 		level := "0.5"
 		if pl.Agg == P95 {
@@ -48,6 +48,24 @@ func (pl *plan) statement(c *Config) string {
 	}
 	return with + "SELECT key, t, " + across(pl.Agg, pl.metric.Across, "v", "(l, s)") + " AS value, sum(c) AS n, 0. AS below FROM (" +
 		stations + ") GROUP BY key, t" + order
+}
+
+// paired keeps the stations that have both parts of a ratio in a step.
+const paired = " HAVING countIf(r.metric = {metric:String}) > 0 AND countIf(r.metric = {other:String}) > 0"
+
+// part is one part of a ratio at one station: what the part's own history says.
+// A sum of a gauge would weigh what is reported more often than the other part.
+func part(m *metrics.Metric, param string) string {
+	which := ", r.metric = {" + param + ":String})"
+	switch usual(m.Kind) {
+	case metrics.Sum:
+		return "sumIf(r.sum" + which
+	case metrics.Last:
+		return "argMaxIf(r.last, r.last_at" + which
+	case Count:
+		return "toFloat64(sumIf(r.count" + which + ")"
+	}
+	return "sumIf(r.sum" + which + " / sumIf(r.count" + which
 }
 
 // rows is the FROM clause, the expression of a row's key, and the WITH that the

@@ -182,15 +182,11 @@ func (s *Store) ask(ctx context.Context, pl *plan, stations, keys []string, limi
 	if err != nil {
 		return nil, err
 	}
-	metric, other := pl.metric.ID, pl.metric.ID
-	if pl.metric.Kind == metrics.Ratio {
-		metric, other = pl.metric.Numerator, pl.metric.Denominator
-	}
 	ctx = driver.Context(ctx, driver.WithExternalTable(wanted), driver.WithSettings(driver.Settings{
 		"max_execution_time": max(1, int(math.Ceil(limit.Seconds()))),
 	}))
 	args := []any{
-		named("metric", metric), named("other", other), named("from", int64(pl.From)), named("to", int64(pl.end)),
+		named("metric", pl.parts[0].ID), named("other", pl.parts[1].ID), named("from", int64(pl.From)), named("to", int64(pl.end)),
 		named("limit", pl.Limit+1),
 	}
 	if pl.AsOf != "" {
