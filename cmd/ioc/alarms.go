@@ -178,17 +178,17 @@ func (s *alarms) catchUp(ctx context.Context) error {
 func (s *alarms) values(now time.Time) alarm.Values {
 	at := metrics.MillisOf(now)
 	return alarm.Values{
-		Value: func(station, metric, window string) (float64, bool, bool) {
+		Value: func(station, metric, window string, exercise bool) (float64, bool) {
 			key := live.Key{Station: station, Metric: metric}
-			latest, ok := s.a.live.Latest(key, at)
+			latest, ok := s.a.live.LatestOf(key, exercise, at)
 			if !ok || latest.Stale {
-				return 0, false, false
+				return 0, false
 			}
 			if window == "" {
-				return latest.Value, latest.Quality == metrics.Exercise, true
+				return latest.Value, true
 			}
 			w, _ := metrics.WindowByName(window)
-			return s.a.live.Window(key, w, at).V, false, true
+			return s.a.live.Window(key, w, at).V, !exercise // windows leave exercises out
 		},
 		// After a start a station's next turn has not come yet: nobody is silent
 		// before the program has listened for as long as the station's values hold.
@@ -204,7 +204,7 @@ func (s *alarms) values(now time.Time) alarm.Values {
 				if ok && now.Sub(s.began) < m.ValidFor {
 					return false
 				}
-				latest, ok := s.a.live.Latest(live.Key{Station: station, Metric: id}, at)
+				latest, ok := s.a.live.LatestOf(live.Key{Station: station, Metric: id}, false, at)
 				if ok && !latest.Stale {
 					return false
 				}

@@ -45,6 +45,14 @@ type Subject struct {
 	Exercise bool         `json:"exercise,omitempty"`
 }
 
+// key is what no two open alarms share: an exercise's beside the real one.
+func (s *Subject) key() string {
+	if s.Exercise {
+		return s.Rule + "|" + s.Station + "|exercise"
+	}
+	return s.Rule + "|" + s.Station
+}
+
 // Status of an alarm.
 type Status string
 

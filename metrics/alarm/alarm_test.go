@@ -32,6 +32,7 @@ type world struct {
 	machine *alarm.Machine
 	now     metrics.Millis
 	level   map[string]float64
+	drill   map[string]float64 // what an exercise says
 	silent  map[string]bool
 }
 
@@ -43,15 +44,19 @@ func newWorld(t *testing.T, rules ...alarm.Rule) *world {
 		}
 	}
 	book := alarm.NewBook()
-	return &world{t: t, c: c, book: book, machine: alarm.NewMachine(rules, book), now: 1_790_000_000_000, level: map[string]float64{}, silent: map[string]bool{}}
+	return &world{t: t, c: c, book: book, machine: alarm.NewMachine(rules, book), now: 1_790_000_000_000, level: map[string]float64{}, drill: map[string]float64{}, silent: map[string]bool{}}
 }
 
 func (w *world) after(d time.Duration) []alarm.Act {
 	w.now = w.now.Add(d)
 	acts := w.machine.Judge(w.c, alarm.Values{
-		Value: func(station, _, _ string) (float64, bool, bool) {
+		Value: func(station, _, _ string, exercise bool) (float64, bool) {
+			if exercise {
+				v, ok := w.drill[station]
+				return v, ok
+			}
 			v, ok := w.level[station]
-			return v, false, ok
+			return v, ok
 		},
 		Silent: func(station string) bool { return w.silent[station] },
 	}, w.now)
@@ -180,5 +185,65 @@ func TestFoldIsRepeatable(t *testing.T) {
 	}
 	if err := again.Check(alarm.Act{Verb: alarm.Ack, Alarm: "none"}); err == nil {
 		t.Error("an act on an unknown alarm is possible")
+	}
+}
+
+// An exercise and the present are judged apart: neither hides, ends nor delays
+// the other's alarm.
+func TestExerciseLeavesRealAlarmsAlone(t *testing.T) {
+	w := newWorld(t, river)
+	open := func() (real, drill *alarm.Alarm) {
+		for _, a := range w.book.List() {
+			switch {
+			case a.Status == alarm.Cleared:
+			case a.Exercise:
+				drill = &a
+			default:
+				real = &a
+			}
+		}
+		return real, drill
+	}
+	w.level["A"], w.drill["A"] = 79, 82.5
+	w.after(0)
+	w.after(10 * time.Second)
+	if real, drill := open(); real != nil || drill == nil || drill.Severity != alarm.Critical {
+		t.Fatalf("the exercise raised %+v and %+v", real, drill)
+	}
+	w.level["A"] = 82.5 // the river really comes
+	w.after(time.Second)
+	w.after(10 * time.Second)
+	real, drill := open()
+	if real == nil || drill == nil || real.Severity != alarm.Critical || real.ID == drill.ID {
+		t.Fatalf("during an exercise the river raised %+v beside %+v", real, drill)
+	}
+	w.drill["A"] = 70 // calm again, in the exercise
+	w.after(time.Second)
+	w.after(30 * time.Second)
+	if real, drill := open(); real == nil || drill != nil {
+		t.Fatalf("the exercise's calm left %+v and %+v", real, drill)
+	}
+	w.drill["A"] = 82.5
+	w.after(time.Second)
+	w.after(10 * time.Second)
+	delete(w.drill, "A") // it says nothing more: it is over
+	w.after(time.Second)
+	w.after(30 * time.Second)
+	delete(w.level, "A") // of the river nothing is known: its alarm stays
+	w.after(time.Second)
+	w.after(30 * time.Second)
+	if real, drill := open(); real == nil || drill != nil {
+		t.Fatalf("without values there are %+v and %+v", real, drill)
+	}
+}
+
+// Both kinds can come up in one judgement.
+func TestExerciseAndRealRaiseTogether(t *testing.T) {
+	w := newWorld(t, river)
+	w.level["A"], w.drill["A"] = 82.5, 82.5
+	w.after(0)
+	w.after(10 * time.Second)
+	if list := w.book.List(); len(list) != 2 || list[0].Exercise == list[1].Exercise {
+		t.Fatalf("%+v", list)
 	}
 }

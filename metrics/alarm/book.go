@@ -145,22 +145,26 @@ func (b *Book) Changed() []string {
 	return ids
 }
 
-// open finds the open alarm of a rule about a station.
+// open finds the open alarms by their keys.
 func (b *Book) open() map[string]Alarm {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	open := map[string]Alarm{}
 	for _, a := range b.alarms {
 		if a.Status != Cleared {
-			open[a.Rule+"|"+a.Station] = *a
+			open[a.key()] = *a
 		}
 	}
 	return open
 }
 
 // newID names an alarm after what it is about and when it was raised.
-func newID(rule, station string, at metrics.Millis) string {
-	return fmt.Sprintf("%s.%s.%d", rule, slug(station), at)
+func newID(s *Subject, at metrics.Millis) string {
+	id := s.Rule + "." + slug(s.Station)
+	if s.Exercise {
+		id += ".exercise"
+	}
+	return fmt.Sprintf("%s.%d", id, at)
 }
 
 func slug(station string) string {

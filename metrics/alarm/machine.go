@@ -14,8 +14,9 @@ import (
 // Values is what the machine asks about the present. A NaN says "not known",
 // which neither raises nor clears.
 type Values struct {
-	// Value of a station's metric, or of its window; fresh says whether it counts.
-	Value func(station, metric, window string) (v float64, exercise, fresh bool)
+	// Value of a station's metric, or of its window, as the present has it or as an
+	// exercise does; fresh says whether it counts.
+	Value func(station, metric, window string, exercise bool) (v float64, fresh bool)
 	// Silent reports whether a station that has spoken before is silent now.
 	Silent func(station string) bool
 }
@@ -60,18 +61,23 @@ func (m *Machine) Judge(c *metrics.Catalogue, v Values, now metrics.Millis) []Ac
 			if !measures(st, metric) {
 				continue
 			}
-			value, exercise, fresh := v.Value(id, r.Metric, r.Window)
-			if !fresh || math.IsNaN(value) {
-				continue
-			}
-			subject := Subject{Rule: r.ID, Station: id, Unit: st.Unit, Metric: r.Metric, Place: place(c, st), Exercise: exercise}
 			levels := st.Levels[r.Metric]
-			severity := r.judge(value, levels)
-			if severity == Calm && m.idle(open, r, subject) {
-				continue // the usual case: no text needs to be made for it
+			for _, exercise := range [...]bool{false, true} {
+				value, fresh := v.Value(id, r.Metric, r.Window, exercise)
+				severity := Calm
+				if fresh && !math.IsNaN(value) {
+					severity = r.judge(value, levels)
+				} else if !exercise {
+					continue
+				} // else an exercise that says nothing more is over
+				subject := Subject{Rule: r.ID, Station: id, Unit: st.Unit, Metric: r.Metric, Exercise: exercise}
+				if severity == Calm && m.idle(open, subject) {
+					continue // the usual case: no text needs to be made for it
+				}
+				subject.Place = place(c, st)
+				text := fill(r.Text, subject.Place, format(value, metric.Decimals), levelName(levels, value))
+				acts = m.step(acts, open, r, subject, severity, value, 0, text, now)
 			}
-			text := fill(r.Text, subject.Place, format(value, metric.Decimals), levelName(levels, value))
-			acts = m.step(acts, open, r, subject, severity, value, 0, text, now)
 		}
 	}
 	return acts
@@ -115,10 +121,9 @@ func (m *Machine) judgeSilence(acts []Act, open map[string]Alarm, c *metrics.Cat
 	return acts
 }
 
-// idle reports whether a rule has nothing open and nothing coming about a
-// subject.
-func (m *Machine) idle(open map[string]Alarm, r *Rule, s Subject) bool {
-	key := r.ID + "|" + s.Station
+// idle reports whether nothing is open and nothing coming about a subject.
+func (m *Machine) idle(open map[string]Alarm, s Subject) bool {
+	key := s.key()
 	_, isOpen := open[key]
 	return !isOpen && m.keys[key] == nil
 }
@@ -134,7 +139,7 @@ const (
 // step moves one key's machine. Worse comes after Hold, better after
 // ClearAfter; what changes its mind in between starts again.
 func (m *Machine) step(acts []Act, open map[string]Alarm, r *Rule, s Subject, to Severity, value float64, count int, text metrics.Text, now metrics.Millis) []Act {
-	key := r.ID + "|" + s.Station
+	key := s.key()
 	alarm, isOpen := open[key]
 	if !isOpen {
 		alarm.Severity = Calm
@@ -166,7 +171,7 @@ func (m *Machine) step(acts []Act, open map[string]Alarm, r *Rule, s Subject, to
 	act := Act{At: now, Alarm: alarm.ID, Severity: to, Value: value, Count: count, Text: text}
 	switch {
 	case !isOpen:
-		act.Verb, act.Alarm, act.Subject = Raise, newID(r.ID, s.Station, now), &s
+		act.Verb, act.Alarm, act.Subject = Raise, newID(&s, now), &s
 	case to == Calm:
 		act = Act{Verb: Clear, At: now, Alarm: alarm.ID}
 	default:

@@ -27,10 +27,10 @@ func (e *Engine) Latest(key Key, now metrics.Millis) (Value, bool) {
 
 func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis, patience time.Duration) (Value, bool) {
 	s := e.series[key]
-	if s == nil || s.latest.At == 0 {
+	if s == nil || s.latest().At == 0 {
 		return Value{}, false
 	}
-	p := s.latest
+	p := s.latest()
 	if patience > 0 && p.At > now { // asked about the past
 		var ok bool
 		if p, ok = s.at(now); !ok {
@@ -38,9 +38,33 @@ func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis, patience
 		}
 	}
 	until := p.At.Add(max(m.ValidFor, patience))
-	if p == s.latest {
-		until = min(until, s.until(max(m.ValidFor, patience)))
+	if p == s.latest() {
+		until = min(until, s.until(p, max(m.ValidFor, patience)))
 	}
+	return Value{Point: p, Until: until, Stale: now > until}, true
+}
+
+// LatestOf is the latest value of a series that is part of an exercise, or that
+// is none: the one must not stand for the other where something is decided.
+func (e *Engine) LatestOf(key Key, exercise bool, now metrics.Millis) (Value, bool) {
+	m, ok := e.catalogue().Metric(key.Metric)
+	if !ok {
+		return Value{}, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.series[key]
+	if s == nil {
+		return Value{}, false
+	}
+	p := s.real
+	if exercise {
+		p = s.drill
+	}
+	if p.At == 0 {
+		return Value{}, false
+	}
+	until := s.until(p, m.ValidFor)
 	return Value{Point: p, Until: until, Stale: now > until}, true
 }
 

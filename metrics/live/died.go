@@ -25,10 +25,11 @@ func (e *Engine) Died(stations []string, at metrics.Millis) {
 	}
 }
 
-// until is the last moment at which the latest value counts as fresh.
-func (s *series) until(validFor time.Duration) metrics.Millis {
-	if s.died >= s.latest.At {
-		return min(s.died, s.latest.At.Add(validFor)) - 1
+// until is the last moment at which one of the newest observations counts as
+// fresh.
+func (s *series) until(p Point, validFor time.Duration) metrics.Millis {
+	if s.died >= p.At {
+		return min(s.died, p.At.Add(validFor)) - 1
 	}
-	return s.latest.At.Add(validFor)
+	return p.At.Add(validFor)
 }

@@ -104,7 +104,7 @@ func (e *Engine) Turn(now metrics.Millis) {
 			continue
 		}
 		s.trim(now.Add(-horizon(m)).Floor(metrics.BucketWidth))
-		if was := s.stale; was != (now > s.until(m.ValidFor)) {
+		if was := s.stale; was != (now > s.until(s.latest(), m.ValidFor)) {
 			s.stale = !was
 			e.changed[key] = struct{}{}
 		}
@@ -160,8 +160,10 @@ func (e *Engine) Export(yield func([]metrics.Reading) error) error {
 	for _, key := range e.keys() {
 		e.mu.Lock()
 		if s := e.series[key]; s != nil {
-			if !s.holdsLatest() {
-				buf = append(buf, s.latest.reading(key))
+			for _, p := range [...]Point{s.real, s.drill} {
+				if p.At != 0 && !s.holds(p) {
+					buf = append(buf, p.reading(key))
+				}
 			}
 			for _, b := range s.buckets {
 				for _, p := range b.points {

@@ -261,3 +261,43 @@ func TestRise(t *testing.T) {
 		t.Errorf("rise %v m/h", got)
 	}
 }
+
+// The latest value of an exercise and of what is none are told apart, whichever
+// comes first, after a restart, and when a correction makes one of the other.
+func TestLatestOfAnExercise(t *testing.T) {
+	at := func(minute int, v float64, revision uint32, q metrics.Quality) metrics.Reading {
+		return metrics.Reading{Station: "R", Metric: "level", ObservedAt: now.Add(time.Duration(minute) * time.Minute), Value: v, Revision: revision, Quality: q}
+	}
+	real, drill, later := at(-3, 80, 0, metrics.Good), at(-2, 99, 0, metrics.Exercise), at(-1, 81, 0, metrics.Good)
+	for name, test := range map[string]struct {
+		readings    []metrics.Reading
+		real, drill float64 // 0: none
+	}{
+		"real before":          {[]metrics.Reading{real, drill}, 80, 99},
+		"exercise before":      {[]metrics.Reading{drill, later}, 81, 99},
+		"an older one late":    {[]metrics.Reading{drill, real}, 80, 99},
+		"no exercise":          {[]metrics.Reading{real, later, real}, 81, 0},
+		"no real one":          {[]metrics.Reading{drill, drill}, 0, 99},
+		"a drill, corrected":   {[]metrics.Reading{real, drill, at(-2, 82, 1, metrics.Good)}, 82, 0},
+		"corrected to a drill": {[]metrics.Reading{at(-20, 79, 0, metrics.Good), real, at(-3, 98, 1, metrics.Exercise)}, 79, 98},
+		"an old correction":    {[]metrics.Reading{at(-2, 99, 1, metrics.Exercise), at(-2, 82, 0, metrics.Good)}, 0, 99},
+		"before the horizon":   {[]metrics.Reading{at(-60*24*30, 70, 0, metrics.Good), at(-60*24*30+1, 90, 0, metrics.Exercise)}, 70, 90},
+	} {
+		e := live.New(catalogue(t), nil)
+		for _, r := range test.readings {
+			e.Apply([]metrics.Reading{r}, now)
+		}
+		again := live.New(catalogue(t), nil)
+		if err := e.Export(func(readings []metrics.Reading) error { again.Apply(readings, now); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for what, e := range map[string]*live.Engine{"": e, ", restarted": again} {
+			for exercise, want := range map[bool]float64{false: test.real, true: test.drill} {
+				v, ok := e.LatestOf(live.Key{Station: "R", Metric: "level"}, exercise, now)
+				if ok != (want != 0) || v.Value != want {
+					t.Errorf("%s%s: of an exercise %v it says %+v, %v, want %v", name, what, exercise, v, ok, want)
+				}
+			}
+		}
+	}
+}

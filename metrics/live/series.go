@@ -46,7 +46,8 @@ func (b *bucket) full() bool { return len(b.points) >= maxBucketPoints }
 
 // series is one station's metric.
 type series struct {
-	latest  Point // by observation time; the zero point: none yet
+	real    Point // the newest observation that is no exercise's; the zero point: none yet
+	drill   Point // the newest one of an exercise
 	stale   bool
 	died    metrics.Millis // when its source said that it is gone; 0: it has not
 	buckets []bucket       // sorted by start, within the horizon
@@ -67,11 +68,13 @@ const (
 // whose metric keeps no window, holds only the last observation of each bucket:
 // that too is a function of the set.
 func (s *series) take(p Point, oldest metrics.Millis, thin bool) outcome {
-	newest := s.latest.At == 0 || comparePoints(p, s.latest) >= 0
 	start := p.At.Floor(metrics.BucketWidth)
 	if start < oldest {
-		if newest { // a series that reports seldom: no window, but a latest value
-			return s.setLatest(p)
+		switch { // a series that reports seldom has no window, but a latest value
+		case s.note(p):
+			return changed
+		case comparePoints(p, s.latest()) == 0:
+			return unchanged
 		}
 		return expired
 	}
@@ -82,12 +85,11 @@ func (s *series) take(p Point, oldest metrics.Millis, thin bool) outcome {
 	b := &s.buckets[i]
 	at, found := slices.BinarySearchFunc(b.points, p, comparePoints)
 	if thin && !found && len(b.points) > 0 {
-		if at == 0 {
-			return unchanged
+		if at > 0 {
+			b.points[0], b.dirty = p, true
 		}
-		b.points[0], b.dirty = p, true
-		if newest {
-			s.latest = p
+		if !s.note(p) && at == 0 {
+			return unchanged
 		}
 		return changed
 	}
@@ -102,18 +104,58 @@ func (s *series) take(p Point, oldest metrics.Millis, thin bool) outcome {
 		b.points[at] = p
 	} else {
 		if b.full() {
-			if newest {
-				s.setLatest(p)
-			}
+			s.note(p)
 			return overflowed
 		}
 		b.points = slices.Insert(b.points, at, p)
 	}
 	b.dirty = true
-	if newest {
-		s.latest = p
-	}
+	s.note(p)
 	return changed
+}
+
+// latest observation by its time; the zero point: none yet.
+func (s *series) latest() Point {
+	if s.real.At == 0 || s.drill.At != 0 && comparePoints(s.drill, s.real) > 0 {
+		return s.drill
+	}
+	return s.real
+}
+
+// note moves the newest observation of p's kind on, and reports whether p is it.
+// A correction can make an exercise's of a real one, and the other way round.
+func (s *series) note(p Point) bool {
+	exercise := p.Quality == metrics.Exercise
+	of, other := &s.real, &s.drill
+	if exercise {
+		of, other = other, of
+	}
+	if other.At != 0 && comparePoints(p, *other) == 0 {
+		if !p.supersedes(*other) {
+			return false
+		}
+		*other = s.newest(!exercise)
+	}
+	if of.At != 0 {
+		if c := comparePoints(p, *of); c < 0 || c == 0 && !p.supersedes(*of) {
+			return false
+		}
+	}
+	*of = p
+	return true
+}
+
+// newest observation in the buckets that is an exercise's, or is none.
+func (s *series) newest(exercise bool) Point {
+	for i := len(s.buckets) - 1; i >= 0; i-- {
+		points := s.buckets[i].points
+		for j := len(points) - 1; j >= 0; j-- {
+			if (points[j].Quality == metrics.Exercise) == exercise {
+				return points[j]
+			}
+		}
+	}
+	return Point{}
 }
 
 // at is the newest observation that is not after t.
@@ -129,22 +171,14 @@ func (s *series) at(t metrics.Millis) (Point, bool) {
 	return Point{}, false
 }
 
-func (s *series) setLatest(p Point) outcome {
-	if s.latest.At == p.At && s.latest.ID == p.ID && !p.supersedes(s.latest) {
-		return unchanged
+// holds reports whether an observation stands in a bucket: the newest do not when
+// the series reports seldom, or more often than a bucket takes.
+func (s *series) holds(p Point) bool {
+	i, found := slices.BinarySearchFunc(s.buckets, p.At.Floor(metrics.BucketWidth), func(b bucket, at metrics.Millis) int { return cmp.Compare(b.start, at) })
+	if found {
+		_, found = slices.BinarySearchFunc(s.buckets[i].points, p, comparePoints)
 	}
-	s.latest = p
-	return changed
-}
-
-// holdsLatest reports whether the latest observation stands in a bucket: it does
-// not when the series reports seldom, or more often than a bucket takes.
-func (s *series) holdsLatest() bool {
-	if s.latest.At == 0 || len(s.buckets) == 0 {
-		return s.latest.At == 0
-	}
-	points := s.buckets[len(s.buckets)-1].points
-	return comparePoints(points[len(points)-1], s.latest) == 0
+	return found
 }
 
 // trim forgets buckets before oldest.
