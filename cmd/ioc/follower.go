@@ -31,6 +31,7 @@ type follower struct {
 	at      atomic.Int64  // Unix ms of that
 	delay   atomic.Int64  // ms between the newest block's being durable and applied
 	gap     atomic.Bool   // windows are incomplete until the database refills them
+	before  atomic.Uint64 // sequence of the newest block that the gap may lack
 	tears   atomic.Uint64 // gaps that came while the program ran
 	torn    chan struct{} // capacity 1: there was one
 }
@@ -64,6 +65,7 @@ func (a *app) startLive(ctx context.Context) error {
 		}
 	}
 	f.applied.Store(seq)
+	f.before.Store(seq)
 	caughtUp := make(chan struct{})
 	a.stops.start("live checkpoint", a.fatal, f.checkpoints)
 	a.stops.start("live values", a.fatal, func(ctx context.Context) error { return f.run(ctx, last, caughtUp) })
@@ -129,13 +131,16 @@ type head struct {
 	Incarnation string `json:"incarnation"`
 	Seq         uint64 `json:"seq"`
 	Complete    bool   `json:"complete"` // its windows have no gap
+	// At is when it was written: a clock that ran ahead then had what it called
+	// old forgotten.
+	At metrics.Millis `json:"at"`
 }
 
 // save writes all live values: a JSON line, then blocks, each behind its length.
 // What is applied meanwhile may be in it too, which does no harm: applying it
 // again changes nothing.
 func (f *follower) save() error {
-	h := head{f.journal.Incarnation(journal.Readings), f.applied.Load(), !f.gap.Load()}
+	h := head{f.journal.Incarnation(journal.Readings), f.applied.Load(), !f.gap.Load(), metrics.MillisOf(metrics.Now())}
 	return replaceFile(f.path, func(file *os.File) error {
 		w := bufio.NewWriter(file)
 		if err := json.NewEncoder(w).Encode(h); err != nil {
@@ -204,7 +209,7 @@ func (f *follower) load() (uint64, error) {
 		}
 		f.live.Apply(readings, now)
 	}
-	if !h.Complete {
+	if !h.Complete || h.At.Sub(now) > jumpOf {
 		f.gap.Store(true)
 		f.live.Missing(now.Add(-longestWindow), now)
 	}
@@ -216,6 +221,7 @@ func (f *follower) load() (uint64, error) {
 func (f *follower) tear(ahead time.Duration) {
 	now := metrics.MillisOf(metrics.Now())
 	f.tears.Add(1)
+	f.before.Store(f.applied.Load())
 	f.gap.Store(true)
 	f.live.Missing(now.Add(-longestWindow), now.Add(ahead))
 	select {
@@ -230,12 +236,13 @@ const refillPause = 15 * time.Second
 // stored hands over the stored readings of metrics that were observed in [from, to).
 type stored func(ctx context.Context, ids []string, from, to metrics.Millis, yield func([]metrics.Reading) error) error
 
-// refills completes the windows after each gap until ctx ends. What fails is tried
-// again: until then the windows say that they are incomplete.
-func (f *follower) refills(ctx context.Context, catalogue func() *metrics.Catalogue, ask stored) error {
+// refills completes the windows after each gap until ctx ends; has tells up to
+// which block the database has everything. What fails is tried again: until then
+// the windows say that they are incomplete.
+func (f *follower) refills(ctx context.Context, catalogue func() *metrics.Catalogue, has func() uint64, ask stored) error {
 	for {
 		var again <-chan time.Time
-		if err := f.refill(ctx, catalogue(), ask); err != nil && ctx.Err() == nil {
+		if err := f.refill(ctx, catalogue(), has, ask); err != nil && ctx.Err() == nil {
 			f.log.Warn("live windows stay incomplete", "error", err, "pause", refillPause)
 			again = time.After(refillPause)
 		}
@@ -250,11 +257,14 @@ func (f *follower) refills(ctx context.Context, catalogue func() *metrics.Catalo
 
 // refill completes the windows from the database after a gap. One that comes
 // meanwhile is the next call's.
-func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, ask stored) error {
+func (f *follower) refill(ctx context.Context, c *metrics.Catalogue, has func() uint64, ask stored) error {
 	if !f.gap.Load() {
 		return nil
 	}
 	tears := f.tears.Load()
+	if has, want := has(), f.before.Load(); has < want {
+		return fmt.Errorf("the database has the journal up to block %d, not yet %d", has, want)
+	}
 	var ids []string
 	for _, m := range c.Metrics() {
 		if m.Kind != metrics.Ratio {

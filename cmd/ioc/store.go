@@ -136,7 +136,7 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 	part(func(ctx context.Context) error {
 		return s.a.journal.Hold(ctx, cursor.Name(), s.a.cfg.Name, func(ctx context.Context) error { return s.write(ctx, db, cursor) })
 	})
-	part(func(ctx context.Context) error { return s.a.follower.refills(ctx, s.a.current, db.Replay) })
+	part(func(ctx context.Context) error { return s.a.follower.refills(ctx, s.a.current, s.seq.Load, db.Replay) })
 	parts.Wait()
 	s.up.Store(false)
 	return context.Cause(ctx)
@@ -148,6 +148,7 @@ func (s *store) write(ctx context.Context, db *clickhouse.Store, cursor *journal
 	if err != nil {
 		return err
 	}
+	s.committed(after)
 	s.mine.Store(true)
 	defer s.mine.Store(false)
 	writer := clickhouse.NewWriter(db, clickhouse.WriterConfig{Log: s.a.log, SetAside: s.setAside, Commit: func(ctx context.Context, seq uint64) error {
