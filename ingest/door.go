@@ -55,6 +55,10 @@ type Options struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time // nil: metrics.Now
+	// Newest is when the newest block became durable before this start; the zero
+	// value, and the zero time, are never. A clock that says an earlier time is
+	// wrong.
+	Newest metrics.Millis
 }
 
 // Door is where values enter. Safe for concurrent use.
@@ -64,6 +68,7 @@ type Door struct {
 	tel  *telemetry
 
 	arrivals arrivals
+	clock    *ownClock
 
 	mu      sync.Mutex // guards all below
 	pending batch
@@ -90,6 +95,7 @@ func NewDoor(opts Options) *Door {
 	d := &Door{
 		opts: opts, log: opts.Log.With("component", "door"), tel: newTelemetry(opts.Registerer),
 		space: make(chan struct{}), wake: make(chan struct{}, 1),
+		clock: newOwnClock(opts.Newest, metrics.MillisOf(opts.Now())),
 	}
 	opts.Refusals.tel, opts.Devices.tel = d.tel, d.tel
 	d.tel.devices.Set(float64(len(opts.Devices.List())))
@@ -98,13 +104,18 @@ func NewDoor(opts Options) *Door {
 
 // Offer decodes and validates one message and queues what is good. It returns
 // as soon as that is queued; Settle tells when it is durable. It waits while
-// the queue is full, until ctx ends: then nothing of the message was taken and
-// Settle is never called, so that the source delivers it again.
+// the queue is full, or our own clock too wrong to judge by, until ctx ends: then
+// nothing of the message was taken and Settle is never called, so that the source
+// delivers it again.
 func (d *Door) Offer(ctx context.Context, m Message) error {
 	d.tel.messages.WithLabelValues(m.Source).Inc()
 	var buf [16]metrics.Reading
 	now := metrics.MillisOf(d.opts.Now())
 	readings, err := d.decode(buf[:0], m, now)
+	now, late := d.right(ctx, readings, now)
+	if late != nil {
+		return late
+	}
 	if err != nil {
 		d.refuse(m, err)
 	}
@@ -115,7 +126,11 @@ func (d *Door) Offer(ctx context.Context, m Message) error {
 // only its session can read.
 func (d *Door) Put(ctx context.Context, m Message, readings []metrics.Reading) error {
 	d.tel.messages.WithLabelValues(m.Source).Inc()
-	return d.enqueue(ctx, m.Source, d.admit(readings, m, metrics.MillisOf(d.opts.Now()), nil), m.Settle)
+	now, err := d.right(ctx, readings, metrics.MillisOf(d.opts.Now()))
+	if err != nil {
+		return err
+	}
+	return d.enqueue(ctx, m.Source, d.admit(readings, m, now, nil), m.Settle)
 }
 
 // decode finds the mapping of the message's topic and applies it.
@@ -149,7 +164,7 @@ func (d *Door) admit(readings []metrics.Reading, m Message, now metrics.Millis, 
 	good := readings[:0]
 	for _, r := range readings {
 		dated := r.ObservedAt != 0
-		refusal := validate(c, &r, now)
+		refusal := validate(c, &r, now, d.clock)
 		if refusal == nil && m.Retained && !dated {
 			refusal = metrics.Refuse(metrics.Undated, "payload", "", "a retained message needs a time of its own: nobody knows how old it is")
 		}
@@ -248,11 +263,15 @@ type Indexed struct {
 // known to be durable; taking the same readings again is harmless.
 func (d *Door) Take(ctx context.Context, source string, readings []metrics.Reading) (taken int, refused []Indexed, err error) {
 	d.tel.messages.WithLabelValues(source).Inc()
-	c, now := d.opts.Catalogue(), metrics.MillisOf(d.opts.Now())
+	now, err := d.right(ctx, readings, metrics.MillisOf(d.opts.Now()))
+	if err != nil {
+		return 0, nil, fmt.Errorf("door: %w", err)
+	}
+	c := d.opts.Catalogue()
 	good := make([]metrics.Reading, 0, len(readings))
 	for i, r := range readings {
 		dated := r.ObservedAt != 0
-		if refusal := validate(c, &r, now); refusal != nil {
+		if refusal := validate(c, &r, now, d.clock); refusal != nil {
 			if refusal.Reason == metrics.UnknownStation {
 				d.opts.Devices.saw(r, source, now)
 			}
@@ -275,6 +294,10 @@ func (d *Door) TakeMessage(ctx context.Context, m Message, may func(station stri
 	d.tel.messages.WithLabelValues(m.Source).Inc()
 	now := metrics.MillisOf(d.opts.Now())
 	readings, err := d.decode(nil, m, now)
+	now, late := d.right(ctx, readings, now)
+	if late != nil {
+		return 0, nil, fmt.Errorf("door: %w", late)
+	}
 	if err != nil {
 		refused = refusals(err)
 		d.refuse(m, err)
@@ -352,6 +375,7 @@ func (d *Door) swap(empty batch) batch {
 // commit makes one batch durable and settles its messages. A batch that could
 // not be written is not settled: its sources deliver it again.
 func (d *Door) commit(ctx context.Context, b batch, buf *[]byte) (batch, error) {
+	d.clock.latest(metrics.MillisOf(d.opts.Now())) // follows a clock that is set forward
 	if len(b.readings) > 0 {
 		var err error
 		if *buf, err = journal.AppendBlock((*buf)[:0], b.readings); err != nil {

@@ -43,7 +43,8 @@ type house struct {
 	blocks [][]metrics.Reading
 }
 
-func newHouse(t *testing.T) *house {
+// station is a catalogue of one.
+func station(t *testing.T) *metrics.Catalogue {
 	t.Helper()
 	low, high := 0.0, 60.0
 	c, faults := metrics.NewCatalogue(metrics.Source{
@@ -57,6 +58,16 @@ func newHouse(t *testing.T) *house {
 	if faults != nil {
 		t.Fatal(faults)
 	}
+	return c
+}
+
+func newHouse(t *testing.T) *house { return houseAt(t, 0, 0) }
+
+// houseAt has a clock that is so much after now at the start, and a journal that
+// was written last at newest.
+func houseAt(t *testing.T, clock time.Duration, newest metrics.Millis) *house {
+	t.Helper()
+	c := station(t)
 	j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir()}, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +86,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, catalogue: c, reg: prometheus.NewRegistry()}
+	h.clock.Store(int64(clock))
 	if h.devices, err = ingest.NewDevices(t.Context(), waiting, adopted, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +122,7 @@ func newHouse(t *testing.T) *house {
 			return producer.Append(ctx, block)
 		},
 		Decoders: []*payload.Decoder{plain, rows}, Refusals: h.refusals, Devices: h.devices,
-		Registerer: h.reg, Now: func() time.Time { return now.Add(time.Duration(h.clock.Load())) },
+		Registerer: h.reg, Newest: newest, Now: func() time.Time { return now.Add(time.Duration(h.clock.Load())) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

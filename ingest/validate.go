@@ -9,13 +9,10 @@ import (
 	"vonglau/metrics"
 )
 
-// maxAhead is how far a source's clock may run before ours.
-const maxAhead = 2 * time.Minute
-
 // validate checks one decoded reading against the catalogue at now and
 // completes it: times, quality, and the catalogue's own strings in place of
-// slices of the payload. It is pure.
-func validate(c *metrics.Catalogue, r *metrics.Reading, now metrics.Millis) *metrics.Refusal {
+// slices of the payload.
+func validate(c *metrics.Catalogue, r *metrics.Reading, now metrics.Millis, own *ownClock) *metrics.Refusal {
 	station, ok := c.Station(r.Station)
 	if !ok {
 		return metrics.Refuse(metrics.UnknownStation, "station", r.Station, "not in the catalogue: it waits under new devices")
@@ -44,7 +41,7 @@ func validate(c *metrics.Catalogue, r *metrics.Reading, now metrics.Millis) *met
 	if r.ObservedAt == 0 {
 		r.ObservedAt = now
 	}
-	if age := now.Sub(r.ObservedAt); age < -maxAhead {
+	if age := now.Sub(r.ObservedAt); age < -maxAhead && r.ObservedAt.Sub(own.latest(now)) > maxAhead {
 		return metrics.Refuse(metrics.ClockAhead, "observed_at", r.ObservedAt.Time().Format(time.RFC3339), "is %s in the future: is the source's clock right?", (-age).Round(time.Second))
 	} else if age > metric.MaxLate {
 		return metrics.Refuse(metrics.TooOld, "observed_at", r.ObservedAt.Time().Format(time.RFC3339), "is older than %s, the oldest that is taken", metric.MaxLate)

@@ -254,9 +254,13 @@ func (a *app) startDoor(ctx context.Context) error {
 	if err := a.restoreRefusals(ctx); err != nil {
 		return err
 	}
+	newest, err := a.journal.NewestAt(ctx, journal.Readings)
+	if err != nil {
+		return err
+	}
 	a.door = ingest.NewDoor(ingest.Options{
 		Catalogue: a.current, Append: producer.Append, Decoders: a.cfg.Decoders,
-		Refusals: a.refusals, Devices: a.devices, Log: a.log, Registerer: a.reg,
+		Refusals: a.refusals, Devices: a.devices, Log: a.log, Registerer: a.reg, Newest: metrics.MillisOf(newest),
 	})
 	a.stops.start("refusals", a.fatal, a.refusals.Run)
 	a.stops.start("new devices", a.fatal, func(ctx context.Context) error {
