@@ -121,6 +121,7 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 		if db, err = s.open(ctx); err != nil {
 			return err
 		}
+		s.keep(db)
 		s.db.Store(db)
 	}
 	if err := db.SyncCatalogue(ctx, s.a.current()); err != nil {
@@ -211,6 +212,13 @@ func (s *store) rewind(ctx context.Context, cursor *journal.Cursor) error {
 	return nil
 }
 
+// keep tells a database's answers what is no longer in it, whoever drops that.
+func (s *store) keep(db *clickhouse.Store) {
+	if s.a.clock.trusted() {
+		db.Keep(metrics.Now())
+	}
+}
+
 // watch keeps the database's units in step with the catalogue, and asks whether
 // it is there and, where another program writes, how far that has come.
 func (s *store) watch(ctx context.Context, cursor *journal.Cursor) error {
@@ -224,6 +232,7 @@ func (s *store) watch(ctx context.Context, cursor *journal.Cursor) error {
 		case <-s.now:
 			changed = true
 		case <-tick.C:
+			s.keep(s.db.Load())
 		}
 		ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 		s.up.Store(s.db.Load().Ping(ping) == nil)

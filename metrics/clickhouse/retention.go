@@ -71,6 +71,33 @@ func (s *Store) horizon(table string) metrics.Millis {
 // that are brought in later come in more than one go.
 const dropQuiet = 24 * time.Hour
 
+// keptFrom is the start of the first partition that is kept at now; not ok: all are.
+func keptFrom(days int, monthly bool, now time.Time) (first time.Time, ok bool) {
+	cutoff := now.UTC().AddDate(0, 0, -days)
+	if monthly {
+		return time.Date(cutoff.Year(), cutoff.Month(), 1, 0, 0, 0, 0, time.UTC), days > 0
+	}
+	return time.Date(cutoff.Year(), 1, 1, 0, 0, 0, 0, time.UTC), days > 0
+}
+
+// Keep moves the horizons to what is kept at now, without dropping anything: for
+// a program that asks of a database in which another one drops.
+func (s *Store) Keep(now time.Time) {
+	for _, shard := range s.shards {
+		shard.Keep(now)
+	}
+	if s.config.Retention == nil || len(s.shards) > 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, table := range keptTables {
+		if first, ok := keptFrom(table.days(s.config.Retention), table.monthly, now); ok {
+			s.horizons[table.name] = metrics.MillisOf(first)
+		}
+	}
+}
+
 // Retain drops what is over at now. The horizons move before anything is
 // dropped, so that nothing is recomputed or answered from what is half there.
 func (s *Store) Retain(ctx context.Context, now time.Time) error {
@@ -82,19 +109,12 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 	if s.config.Retention == nil {
 		return nil
 	}
+	s.Keep(now)
 	for _, table := range keptTables {
-		days := table.days(s.config.Retention)
-		if days == 0 {
+		first, ok := keptFrom(table.days(s.config.Retention), table.monthly, now)
+		if !ok {
 			continue
 		}
-		cutoff := now.UTC().AddDate(0, 0, -days)
-		first := time.Date(cutoff.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
-		if table.monthly {
-			first = time.Date(cutoff.Year(), cutoff.Month(), 1, 0, 0, 0, 0, time.UTC)
-		}
-		s.mu.Lock()
-		s.horizons[table.name] = metrics.MillisOf(first)
-		s.mu.Unlock()
 		if err := s.dropBefore(ctx, table.name, first, table.monthly); err != nil {
 			return fmt.Errorf("retention of %s: %w", table.name, err)
 		}

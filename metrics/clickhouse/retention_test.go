@@ -134,6 +134,29 @@ func TestBackfillBeforeTheHorizon(t *testing.T) {
 	}
 }
 
+// Who does not drop knows what is no longer kept as who does, and says so: not
+// that there is no data.
+func TestHorizonsWithoutDropping(t *testing.T) {
+	c := config(t)
+	c.Retention = &Retention{Raw: 30, Quarter: 60, Hour: 400}
+	drops, asks := openStore(t, c), openStore(t, c)
+	cat, now := province(t), at(t, "2026-03-05 00:00").Time()
+	asks.Keep(now)
+	if err := drops.Retain(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	for step, kept := range map[time.Duration]string{0: "2026-02-01", 15 * time.Minute: "2026-01-01", time.Hour: "2025-01-01"} {
+		from := metrics.MillisOf(now.AddDate(-2, 0, 0))
+		q := Query{Metric: "received", By: ByStation, From: from, To: from.Add(time.Hour), Step: step}
+		for name, s := range map[string]*Store{"who drops": drops, "who asks": asks} {
+			_, err := s.History(t.Context(), q, cat, predicate(t, cat, "15"))
+			if refused, ok := errors.AsType[*Refused](err); !ok || refused.Kind != ErrExpired || refused.Params[1] != kept {
+				t.Errorf("%s, steps of %v: %v, want %s", name, step, err, kept)
+			}
+		}
+	}
+}
+
 func total(a Answer) (sum float64) {
 	for _, series := range a.Series {
 		for _, p := range series.Points {
