@@ -1,6 +1,7 @@
 package alarm_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -246,4 +247,36 @@ func TestExerciseAndRealRaiseTogether(t *testing.T) {
 	if list := w.book.List(); len(list) != 2 || list[0].Exercise == list[1].Exercise {
 		t.Fatalf("%+v", list)
 	}
+}
+
+// Two programs that judged at once, each by its own book, make one alarm; what
+// they disagree on is settled by the journal's order. When it has ended, the next
+// raise counts.
+func TestOneAlarmForOneCause(t *testing.T) {
+	book := alarm.NewBook()
+	raise := func(id string, at metrics.Millis, exercise bool) {
+		book.Apply(alarm.Act{Verb: alarm.Raise, Alarm: id, At: at, Severity: alarm.Warning, Subject: &alarm.Subject{Rule: "river", Station: "A", Exercise: exercise}})
+	}
+	see := func(what string, want ...string) {
+		t.Helper()
+		var open []string
+		for _, a := range book.List() {
+			if a.Status != alarm.Cleared {
+				open = append(open, a.ID)
+			}
+		}
+		if slices.Sort(open); !slices.Equal(open, want) {
+			t.Errorf("%s: %v is open, want %v", what, open, want)
+		}
+	}
+	raise("first", 1, false)
+	raise("second", 2, false)
+	book.Apply(alarm.Act{Verb: alarm.Ack, Alarm: "second", At: 3, By: "trucban"})
+	see("raised twice", "first")
+	raise("drill", 4, true)
+	see("with an exercise", "drill", "first")
+	book.Apply(alarm.Act{Verb: alarm.Clear, Alarm: "first", At: 5})
+	see("ended", "drill")
+	raise("third", 6, false)
+	see("raised again", "drill", "third")
 }

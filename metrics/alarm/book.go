@@ -24,27 +24,32 @@ var (
 type Book struct {
 	mu      sync.Mutex // guards all below
 	alarms  map[string]*Alarm
-	cleared []string // ids, oldest first
+	opened  map[string]*Alarm // by key, those that have not ended
+	cleared []string          // ids, oldest first
 	changed map[string]struct{}
 }
 
 // NewBook makes an empty one.
 func NewBook() *Book {
-	return &Book{alarms: map[string]*Alarm{}, changed: map[string]struct{}{}}
+	return &Book{alarms: map[string]*Alarm{}, opened: map[string]*Alarm{}, changed: map[string]struct{}{}}
 }
 
 // Apply folds one act. Acts come in journal order; one on an alarm that is no
-// longer kept is passed over.
+// longer kept is passed over, and so is a raise of what is open already: a program
+// that has lost its lease unawares raises what the next one has raised.
 func (b *Book) Apply(act Act) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.alarms[act.Alarm]
 	switch {
-	case a == nil && act.Verb != Raise:
+	case a == nil && (act.Verb != Raise || b.openOf(act) != nil):
 		return
 	case a == nil:
 		a = &Alarm{ID: act.Alarm}
 		b.alarms[a.ID] = a
+		if act.Subject != nil {
+			b.opened[act.Subject.key()] = a
+		}
 	case act.Verb == Raise:
 		return // the journal holds it twice: the first stays
 	}
@@ -55,6 +60,7 @@ func (b *Book) Apply(act Act) {
 	a.apply(act)
 	b.changed[a.ID] = struct{}{}
 	if a.Status == Cleared && !wasCleared {
+		delete(b.opened, a.key())
 		b.cleared = append(b.cleared, a.ID)
 		if len(b.cleared) > maxCleared {
 			delete(b.alarms, b.cleared[0])
@@ -62,6 +68,14 @@ func (b *Book) Apply(act Act) {
 			b.cleared = b.cleared[1:]
 		}
 	}
+}
+
+// openOf is the open alarm of what a raise is about; nil: there is none.
+func (b *Book) openOf(act Act) *Alarm {
+	if act.Subject == nil {
+		return nil
+	}
+	return b.opened[act.Subject.key()]
 }
 
 // show moves the number of an open alarm on, without an act: it is the present's,
@@ -145,15 +159,13 @@ func (b *Book) Changed() []string {
 	return ids
 }
 
-// open finds the open alarms by their keys.
+// open is a copy of the open alarms, by their keys.
 func (b *Book) open() map[string]Alarm {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	open := map[string]Alarm{}
-	for _, a := range b.alarms {
-		if a.Status != Cleared {
-			open[a.key()] = *a
-		}
+	open := make(map[string]Alarm, len(b.opened))
+	for key, a := range b.opened {
+		open[key] = *a
 	}
 	return open
 }

@@ -10,7 +10,7 @@ import (
 // Sieve finds, among the acts of a log, those without which the log's Book is
 // the same:
 //
-//   - a raise that the log holds already;
+//   - a raise that the log holds already, or of what another alarm has open;
 //   - a change that moved only the number, once a later one has moved it again;
 //   - all acts of an alarm that the Book has let go, being neither open nor among
 //     the newest that ended.
@@ -38,7 +38,7 @@ type life struct {
 	raise uint64
 	last  metrics.Millis
 	acts  int
-	twice bool // another raise stands in the log: without the first it would count
+	twice bool // another raise of the same stands in the log: without the first it would count
 }
 
 // NewSieve makes an empty one.
@@ -55,6 +55,12 @@ func (s *Sieve) Add(seq uint64, act Act) {
 			l.twice = true
 			s.spare = append(s.spare, spared{seq, act.At})
 		}
+	} else if open := s.book.openOf(act); act.Verb == Raise && open != nil {
+		if l := s.lives[open.ID]; l != nil {
+			l.twice = true
+		}
+		s.spare = append(s.spare, spared{seq, act.At})
+		return
 	} else if act.Verb == Raise {
 		s.lives[act.Alarm] = &life{raise: seq, last: act.At, acts: 1}
 	} else {

@@ -37,6 +37,10 @@ func (l *randomLog) next() entry {
 		act.Verb, act.Alarm = Raise, fmt.Sprint("alarm.", len(l.ids))
 		act.Subject = &Subject{Rule: "r", Station: act.Alarm}
 		l.ids, l.open = append(l.ids, act.Alarm), append(l.open, act.Alarm)
+	case n < 5: // a second one of the same cause, which the book passes over
+		act.Verb, act.Alarm = Raise, fmt.Sprint("alarm.", len(l.ids))
+		act.Subject = &Subject{Rule: "r", Station: pick(l.open)}
+		l.ids = append(l.ids, act.Alarm)
 	case n < 11:
 		act.Verb, act.Alarm = Change, pick(l.open)
 		act.Severity = Severity(1 + l.seq/40%3) // mostly the same for a while
