@@ -40,12 +40,11 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, a asker) error 
 	if err != nil {
 		return err
 	}
-	leave, err := s.gate.enter(r.Context(), a.User)
+	at, err := s.enter(w, r, a)
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
 		return err
 	}
-	defer leave()
+	defer at.leave()
 	c := s.opts.Catalogue()
 	if format != formatJSON {
 		return s.export(w, r, c, p, queries, format)
@@ -59,6 +58,7 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, a asker) error 
 		m, _ := c.Metric(q.Metric)
 		answers = append(answers, historyJSON(c, m, q, answer))
 	}
+	at.answered()
 	if len(answers) == 1 {
 		return reply(w, answers[0])
 	}

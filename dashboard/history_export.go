@@ -71,6 +71,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, c *metrics.Catal
 	control := http.NewResponseController(w)
 	for _, q := range queries {
 		m, ok := c.Metric(q.Metric)
+		until := time.Now().Add(exportTime) // a reader that takes little at a time would hold the question for ever
 		_, err := s.opts.Stream(r.Context(), q, c, p, func(series clickhouse.Series) error {
 			first := out == nil
 			if err := begin(); err != nil {
@@ -78,6 +79,9 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, c *metrics.Catal
 			}
 			row := record{metric: m, key: series.Key, name: seriesName(c, series.Key).Vi}
 			for _, row.point = range series.Points {
+				if time.Now().After(until) {
+					return clickhouse.ErrTooSlow
+				}
 				if err := out.write(&row); err != nil {
 					return err
 				}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -33,8 +34,16 @@ func newGate() *gate {
 	return &gate{all: make(chan struct{}, questionsAll), each: map[string]*places{}}
 }
 
-// enter waits for a place; leave gives it back and is called once.
-func (g *gate) enter(ctx context.Context, principal string) (leave func(), err error) {
+// pass is a place at the gate. The database is given back when it has answered: a
+// reader who takes the answer slowly keeps nobody else from it, but has a place of
+// its own less until then, which bounds the answers that are held.
+type pass struct {
+	answered func() // may be called several times
+	leave    func() // is called once, and does what answered does
+}
+
+// enter waits for a place.
+func (g *gate) enter(ctx context.Context, principal string) (pass, error) {
 	g.mu.Lock()
 	own := g.each[principal]
 	if own == nil {
@@ -56,25 +65,35 @@ func (g *gate) enter(ctx context.Context, principal string) (leave func(), err e
 	case own.taken <- struct{}{}:
 	case <-timer.C:
 		forget()
-		return nil, refuse("too_many_questions", "limit", questionsEach)
+		return pass{}, refuse("too_many_questions", "limit", questionsEach)
 	case <-ctx.Done():
 		forget()
-		return nil, ctx.Err()
+		return pass{}, ctx.Err()
 	}
 	select {
 	case g.all <- struct{}{}:
 	case <-timer.C:
 		<-own.taken
 		forget()
-		return nil, refuse("database_busy")
+		return pass{}, refuse("database_busy")
 	case <-ctx.Done():
 		<-own.taken
 		forget()
-		return nil, ctx.Err()
+		return pass{}, ctx.Err()
 	}
-	return func() {
-		<-g.all
+	answered := sync.OnceFunc(func() { <-g.all })
+	return pass{answered, func() {
+		answered()
 		<-own.taken
 		forget()
-	}, nil
+	}}, nil
+}
+
+// enter is the gate's, for an asker.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, a asker) (pass, error) {
+	at, err := s.gate.enter(r.Context(), a.User)
+	if err != nil {
+		w.Header().Set("Retry-After", "5")
+	}
+	return at, err
 }

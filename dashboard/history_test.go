@@ -20,6 +20,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"vonglau/dashboard/access"
 	"vonglau/metrics"
 	"vonglau/metrics/clickhouse"
 )
@@ -334,13 +335,13 @@ func TestParseHistory(t *testing.T) {
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		var leaves []func()
+		var all []pass
 		for i := range questionsEach {
-			leave, err := g.enter(t.Context(), "lan")
+			at, err := g.enter(t.Context(), "lan")
 			if err != nil {
 				t.Fatalf("question %d: %v", i, err)
 			}
-			leaves = append(leaves, leave)
+			all = append(all, at)
 		}
 		began := time.Now()
 		_, err := g.enter(t.Context(), "lan")
@@ -348,11 +349,11 @@ func TestGate(t *testing.T) {
 			t.Errorf("one too many: %v after %v", err, time.Since(began))
 		}
 		for i := range questionsAll - questionsEach {
-			leave, err := g.enter(t.Context(), fmt.Sprint("other ", i))
+			at, err := g.enter(t.Context(), fmt.Sprint("other ", i))
 			if err != nil {
 				t.Fatal(err)
 			}
-			leaves = append(leaves, leave)
+			all = append(all, at)
 		}
 		if _, err := g.enter(t.Context(), "hoa"); err == nil {
 			t.Error("the gate has no end")
@@ -362,16 +363,94 @@ func TestGate(t *testing.T) {
 		if _, err := g.enter(gone, "hoa"); !errors.Is(err, context.Canceled) {
 			t.Errorf("err = %v", err)
 		}
-		for _, leave := range leaves {
-			leave()
-		}
-		if leave, err := g.enter(t.Context(), "lan"); err != nil {
+		// What the database has answered is still read: its place is somebody else's.
+		all[0].answered()
+		if at, err := g.enter(t.Context(), "hoa"); err != nil {
 			t.Error(err)
 		} else {
-			leave()
+			at.leave()
+		}
+		if _, err := g.enter(t.Context(), "lan"); err == nil {
+			t.Error("a principal may hold any number of answers")
+		}
+		for _, at := range all {
+			at.leave()
+		}
+		if at, err := g.enter(t.Context(), "lan"); err != nil {
+			t.Error(err)
+		} else {
+			at.leave()
 		}
 		if len(g.each) != 0 || len(g.all) != 0 {
 			t.Errorf("left behind: %v, %d", g.each, len(g.all))
 		}
+	})
+}
+
+// slow is a reader that takes a second for each piece of an answer.
+type slow struct{ *httptest.ResponseRecorder }
+
+func (s slow) Write(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.ResponseRecorder.Write(p)
+}
+
+// Readers that are slow to take their answers keep nobody from the database.
+func TestSlowReadersKeepNobodyFromTheDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, now := historyCatalogue(t), metrics.MillisOf(time.Now())
+		s := &Server{log: slog.New(slog.DiscardHandler), gate: newGate(), opts: Options{
+			Catalogue: func() *metrics.Catalogue { return c },
+			History: func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error) {
+				return clickhouse.Answer{Series: []clickhouse.Series{{Key: "S1", Points: []clickhouse.Point{{At: now}}}}}, nil
+			},
+			SQL: func(context.Context, string, *metrics.Catalogue, metrics.Predicate) (clickhouse.Result, error) {
+				return clickhouse.Result{Columns: []string{"one"}, Types: []string{"UInt8"}, Rows: [][]any{{1}}}, nil
+			},
+			Revisions: func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) ([]clickhouse.Revision, error) {
+				return nil, nil
+			},
+		}}
+		ask := func(w http.ResponseWriter, user string, handle func(http.ResponseWriter, *http.Request, asker) error, body string) error {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?metric=rain", strings.NewReader(body))
+			return handle(w, r, asker{Principal: access.Principal{User: user, Role: access.Analyst}})
+		}
+		for name, one := range map[string]struct {
+			handle func(http.ResponseWriter, *http.Request, asker) error
+			body   string
+		}{"history": {s.history, ""}, "sql": {s.sql, `{"query":"SELECT 1"}`}, "sql, csv": {s.sql, `{"query":"SELECT 1","format":"csv"}`}, "publications": {s.publications, ""}} {
+			for i := range questionsAll {
+				go func() { _ = ask(slow{httptest.NewRecorder()}, fmt.Sprint("slow ", i), one.handle, one.body) }()
+			}
+			synctest.Wait()
+			began := time.Now()
+			if err := ask(httptest.NewRecorder(), "lan", one.handle, one.body); err != nil || time.Since(began) != 0 {
+				t.Errorf("%s: %v after %s", name, err, time.Since(began))
+			}
+			time.Sleep(time.Minute) // until the slow ones have theirs
+			synctest.Wait()
+		}
+		if len(s.gate.each) != 0 || len(s.gate.all) != 0 {
+			t.Errorf("left behind: %v, %d", s.gate.each, len(s.gate.all))
+		}
+	})
+}
+
+// An export holds its question to the database while it is read, and so not longer
+// than the question may take.
+func TestAnExportReadSlowlyEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{log: slog.New(slog.DiscardHandler)}
+		s.opts.Stream = func(_ context.Context, _ clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate, yield func(clickhouse.Series) error) (clickhouse.Answer, error) {
+			return clickhouse.Answer{}, yield(clickhouse.Series{Key: "S1", Points: make([]clickhouse.Point, 100_000)})
+		}
+		began := time.Now()
+		defer func() {
+			if r := recover(); r != http.ErrAbortHandler || time.Since(began) > exportTime+time.Minute {
+				t.Errorf("recovered %v after %s", r, time.Since(began))
+			}
+		}()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		_ = s.export(slow{httptest.NewRecorder()}, r, historyCatalogue(t), metrics.Predicate{}, []clickhouse.Query{{Metric: "rain"}}, formatCSV)
 	})
 }

@@ -53,17 +53,17 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, a asker) error 
 	if err != nil {
 		return err
 	}
-	leave, err := s.gate.enter(r.Context(), a.User)
+	at, err := s.enter(w, r, a)
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
 		return err
 	}
-	defer leave()
+	defer at.leave()
 	ask.By, ask.User = a.Label, a.User
 	pub, same, err := s.opts.Publish(r.Context(), ask, s.opts.Catalogue(), p)
 	if err != nil {
 		return err
 	}
+	at.answered()
 	s.log.Info("figures published", "user", a.User, "scope", pub.Scope, "period", pub.Period, "figures", len(pub.Figures))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -123,12 +123,11 @@ func (s *Server) publications(w http.ResponseWriter, r *http.Request, a asker) e
 	if s.opts.Revisions == nil {
 		return refuse("publishing_off")
 	}
-	leave, err := s.gate.enter(r.Context(), a.User)
+	at, err := s.enter(w, r, a)
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
 		return err
 	}
-	defer leave()
+	defer at.leave()
 	type revision struct {
 		Metric   string         `json:"metric"`
 		Key      string         `json:"key"`
@@ -157,6 +156,7 @@ func (s *Server) publications(w http.ResponseWriter, r *http.Request, a asker) e
 			list = append(list, one)
 		}
 	}
+	at.answered()
 	return reply(w, map[string]any{"publications": list})
 }
 

@@ -29,16 +29,16 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request, a asker) error {
 	if body.Format != "" && body.Format != formatJSON && body.Format != formatCSV {
 		return refuse("not_one_of", "field", "format", "value", body.Format, "wanted", "json, csv")
 	}
-	leave, err := s.gate.enter(r.Context(), a.User)
+	at, err := s.enter(w, r, a)
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
 		return err
 	}
-	defer leave()
+	defer at.leave()
 	result, err := s.opts.SQL(r.Context(), body.Query, s.opts.Catalogue(), a.predicate)
 	if err != nil {
 		return err
 	}
+	at.answered()
 	if body.Format == formatCSV {
 		return sqlCSV(w, result)
 	}

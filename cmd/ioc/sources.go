@@ -95,12 +95,15 @@ func (s *sources) state() map[string]any {
 	return map[string]any{"mqtt_up": up, "mqtt": len(s.mqtt), "kpi_systems": s.systems}
 }
 
-// newServer bounds what a sender can hold. The whole of a request has a bound
-// too: before a handler that does not look at a body can answer, the rest of the
-// body is waited for. It ends with the request's last byte and cuts no answer and
-// no socket short.
+// newServer bounds what a sender can hold, and a reader. The whole of a request has
+// a bound too: before a handler that does not look at a body can answer, the rest
+// of the body is waited for. It ends with the request's last byte and cuts no
+// answer and no socket short; those end when their reader stops reading.
 func newServer(handler http.Handler) *http.Server {
-	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 70 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	return &http.Server{
+		Handler: &patient{handler, readerPatience}, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 70 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: readerPatience},
+	}
 }
 
 // serveHTTP serves a listener until it is stopped. Requests get a moment to
