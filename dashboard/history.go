@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -50,19 +51,45 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, a asker) error 
 		return s.export(w, r, c, p, queries, format)
 	}
 	answers := make([]historyAnswer, 0, len(queries))
-	for _, q := range queries {
+	err = inAll(queries, func(q clickhouse.Query) (points int, err error) {
 		answer, err := s.opts.History(r.Context(), q, c, p)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		m, _ := c.Metric(q.Metric)
 		answers = append(answers, historyJSON(c, m, q, answer))
+		for _, series := range answer.Series {
+			points += len(series.Points)
+		}
+		return points, nil
+	})
+	if err != nil {
+		return err
 	}
 	at.answered()
 	if len(answers) == 1 {
 		return reply(w, answers[0])
 	}
 	return reply(w, map[string]any{"answers": answers})
+}
+
+// inAll asks one query after the other for what a request may have in all, each
+// for what those before it left: the answers are held together.
+func inAll(queries []clickhouse.Query, ask func(clickhouse.Query) (points int, err error)) error {
+	left := mostPoints
+	for _, q := range queries {
+		if q.Limit = left; left <= 0 {
+			return refuse("too_many_points", "limit", mostPoints)
+		}
+		points, err := ask(q)
+		if errors.Is(err, clickhouse.ErrTooMany) {
+			return refuse("too_many_points", "limit", mostPoints)
+		} else if err != nil {
+			return err
+		}
+		left -= points
+	}
+	return nil
 }
 
 // parseHistory makes one query for each metric.
@@ -112,7 +139,10 @@ func parseHistory(v url.Values, now time.Time) (queries []clickhouse.Query, form
 	if q.Published, err = parsePublished(v.Get("published"), now); err != nil {
 		return nil, "", err
 	}
-	for _, id := range ids {
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			return nil, "", refuse("repeated", "field", "metric", "value", shortened(id))
+		}
 		q.Metric = id
 		queries = append(queries, q)
 	}
@@ -220,7 +250,7 @@ func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a 
 	for _, series := range a.Series {
 		hs := historySeries{Key: series.Key, Name: seriesName(c, series.Key), Points: make([][]any, len(series.Points))}
 		for i, p := range series.Points {
-			hs.Points[i] = pointJSON(p, q.Compare != "")
+			hs.Points[i] = pointJSON(p, q.Compare != "", len(out.Columns))
 			if q.Published != 0 {
 				hs.Points[i] = append(hs.Points[i], publishedJSON(p, formula)...)
 			}
@@ -230,9 +260,9 @@ func historyJSON(c *metrics.Catalogue, m *metrics.Metric, q clickhouse.Query, a 
 	return out
 }
 
-// pointJSON has null where something is not known.
-func pointJSON(p clickhouse.Point, compared bool) []any {
-	point := make([]any, len(plainColumns), len(plainColumns)+len(comparedColumns)+len(publishedColumns))
+// pointJSON has null where something is not known, and room for its columns.
+func pointJSON(p clickhouse.Point, compared bool, columns int) []any {
+	point := make([]any, len(plainColumns), columns)
 	if compared {
 		point = point[:len(plainColumns)+len(comparedColumns)]
 	}

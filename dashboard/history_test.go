@@ -322,7 +322,7 @@ func TestParseHistory(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "metric=rain&step=7x", "metric=rain&step=period:moon", "metric=rain&from=yesterday", "metric=rain&format=pdf", "metric=rain&reported=perhaps",
-		"metric=" + strings.Repeat("rain,", maxMetrics+1),
+		"metric=" + strings.Repeat("rain,", maxMetrics+1), "metric=rain,wind,rain",
 	} {
 		if _, _, err := parse(text); err == nil {
 			t.Errorf("%q is taken", text)
@@ -453,4 +453,50 @@ func TestAnExportReadSlowlyEnds(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		_ = s.export(slow{httptest.NewRecorder()}, r, historyCatalogue(t), metrics.Predicate{}, []clickhouse.Query{{Metric: "rain"}}, formatCSV)
 	})
+}
+
+// The answers to one request are held together, and so is their bound.
+func TestOneRequestHasOneBound(t *testing.T) {
+	src := metrics.Source{Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}}}}
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		src.Metrics = append(src.Metrics, metrics.Metric{ID: id, Name: metrics.Text{Vi: id}, Domain: "weather", Kind: metrics.Gauge, ValidFor: time.Hour})
+	}
+	c, faults := metrics.NewCatalogue(src)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	s := &Server{log: slog.New(slog.DiscardHandler), gate: newGate(), opts: Options{
+		Catalogue: func() *metrics.Catalogue { return c },
+		History: func(_ context.Context, q clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate) (clickhouse.Answer, error) {
+			const each = mostPoints / 4
+			if each > q.Limit {
+				return clickhouse.Answer{}, &clickhouse.Refused{Kind: clickhouse.ErrTooMany, Code: "too_many_points", Params: []any{"limit", q.Limit}}
+			}
+			return clickhouse.Answer{Series: []clickhouse.Series{{Key: "S1", Points: make([]clickhouse.Point, each)}}}, nil
+		},
+		Revisions: func(_ context.Context, q clickhouse.Query, _ *metrics.Catalogue, _ metrics.Predicate) ([]clickhouse.Revision, error) {
+			return make([]clickhouse.Revision, min(q.Limit, mostPoints/4)), nil
+		},
+	}}
+	for name, handle := range map[string]func(http.ResponseWriter, *http.Request, asker) error{"history": s.history, "publications": s.publications} {
+		for many, may := range map[string]bool{"a": true, "a,b,c,d": true, "a,b,c,d,e": false} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?metric="+many, nil)
+			err := handle(discard{http.Header{}}, r, asker{})
+			p, refused := errors.AsType[*problem](err)
+			if refused == may || refused && (p.Code != "too_many_points" || p.Params["limit"] != mostPoints) {
+				t.Errorf("%s of %s: %v", name, many, err)
+			}
+		}
+	}
+}
+
+// A point has room for its columns and no more: there may be 200,000 of them.
+func TestPointsHaveNoSpareRoom(t *testing.T) {
+	m, _ := historyCatalogue(t).Metric("rain")
+	for _, q := range []clickhouse.Query{{}, {Compare: clickhouse.CompareYear}, {Published: 1}, {Compare: clickhouse.CompareYear, Published: 1}} {
+		answer := historyJSON(historyCatalogue(t), m, q, clickhouse.Answer{Series: []clickhouse.Series{{Points: make([]clickhouse.Point, 1)}}})
+		if point := answer.Series[0].Points[0]; len(point) != len(answer.Columns) || cap(point) != len(point) {
+			t.Errorf("%+v: %d columns, a point of %d with room for %d", q, len(answer.Columns), len(point), cap(point))
+		}
+	}
 }

@@ -143,11 +143,8 @@ func (s *Server) publications(w http.ResponseWriter, r *http.Request, a asker) e
 		Reason   string         `json:"reason,omitempty"`
 	}
 	c, list := s.opts.Catalogue(), []revision{}
-	for _, q := range queries {
+	err = inAll(queries, func(q clickhouse.Query) (int, error) {
 		found, err := s.opts.Revisions(r.Context(), q, c, p)
-		if err != nil {
-			return err
-		}
 		for _, f := range found {
 			one := revision{q.Metric, f.Key, s.subjectName(f.Key), f.Start, f.Revision, f.At, nil, f.N, f.M, f.Formula, f.By, f.Reason}
 			if !f.Null {
@@ -155,6 +152,10 @@ func (s *Server) publications(w http.ResponseWriter, r *http.Request, a asker) e
 			}
 			list = append(list, one)
 		}
+		return len(found), err
+	})
+	if err != nil {
+		return err
 	}
 	at.answered()
 	return reply(w, map[string]any{"publications": list})
