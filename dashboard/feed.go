@@ -135,7 +135,7 @@ func (f *feed) tick(n int) {
 		f.kpiChanged = false
 	}
 	remembered := f.remembered.Swap(false)
-	severities := f.severities() // once for all the topics of stations
+	open := f.openAlarms() // once for all the topics of stations
 	for name, filled := range f.s.opts.Hub.Topics(time.Now()) {
 		if !filled {
 			continue
@@ -148,7 +148,7 @@ func (f *feed) tick(n int) {
 		}
 		switch {
 		case kind == "stations":
-			f.publishStations(name, p, dirty, severities)
+			f.publishStations(name, p, dirty, open)
 		case kind == "alarms" && len(alarms) > 0:
 			f.publishAlarms(name, p, alarms)
 		case kind == "overview" && (n%slowTicks == 0 || len(alarms) > 0),

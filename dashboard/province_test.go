@@ -67,6 +67,9 @@ type province struct {
 // domainsUsed are those that the random stations and scopes draw from.
 var domainsUsed = []string{"weather", "disaster", "environment"}
 
+// severityOf the alarms of a metric.
+var severityOf = map[string]alarm.Severity{"m_weather": alarm.Warning, "m_disaster": alarm.Critical, "m_environment": alarm.Notice}
+
 func text(s string) metrics.Text { return metrics.Text{Vi: s} }
 
 func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *province {
@@ -123,11 +126,13 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	for _, st := range src.Stations {
 		for _, m := range st.Metrics {
 			readings = append(readings, metrics.Reading{Station: st.ID, Metric: m, ObservedAt: now, Value: 1})
-			p.alarms.Apply(alarm.Act{Verb: alarm.Raise, Alarm: "alarm-" + st.ID + "-" + m, At: now, Severity: alarm.Warning, Text: text("x"),
+			p.alarms.Apply(alarm.Act{Verb: alarm.Raise, Alarm: "alarm-" + st.ID + "-" + m, At: now, Severity: severityOf[m], Text: text("x"),
 				Subject: &alarm.Subject{Rule: "r", Station: st.ID, Unit: st.Unit, Metric: m, Place: text("p")}})
 		}
 	}
 	for _, u := range src.Units {
+		p.alarms.Apply(alarm.Act{Verb: alarm.Raise, Alarm: "alarm-" + u.Code + "-dossiers", At: now, Severity: alarm.Critical, Text: text("x"),
+			Subject: &alarm.Subject{Rule: "f", Station: metrics.UnitStation(u.Code), Unit: u.Code, Metric: "dossiers", Place: text("p")}})
 		readings = append(readings, metrics.Reading{Station: metrics.UnitStation(u.Code), Metric: "dossiers", ObservedAt: now, Value: 1})
 	}
 	engine.Apply(readings, now)
@@ -254,7 +259,7 @@ func (p *province) model(s metrics.Scope) sees {
 var rankedScope = regexp.MustCompile(`"id":"(D[0-9]+)"`)
 
 // identifier finds everything in an answer that names a place or a metric.
-var identifier = regexp.MustCompile(`"(?:alarm-)?(?:unit:|camera:)?((?:[USC][0-9]+)|m_[a-z]+)(?:-m_[a-z]+)?"`)
+var identifier = regexp.MustCompile(`"(?:alarm-)?(?:unit:|camera:)?((?:[USC][0-9]+)|m_[a-z]+|dossiers)(?:-m_[a-z]+|-dossiers)?"`)
 
 // foreign names the first thing in a body that the model does not admit. A
 // station outside the units may still name its unit.
@@ -263,6 +268,8 @@ func (m sees) foreign(p *province, body []byte) string {
 		id := string(match[1])
 		ok := true
 		switch {
+		case id == "dossiers":
+			ok = m.domains["service"]
 		case strings.HasPrefix(id, "m_"):
 			ok = m.domains[strings.TrimPrefix(id, "m_")]
 		case id[0] == 'S':
@@ -282,6 +289,17 @@ func (m sees) foreign(p *province, body []byte) string {
 		}
 	}
 	return ""
+}
+
+// severity is the worst of a station's alarms that the model admits.
+func (m sees) severity(p *province, station string) (worst alarm.Severity) {
+	st, _ := p.catalogue.Station(station)
+	for _, metric := range st.Metrics {
+		if m.domains[strings.TrimPrefix(metric, "m_")] {
+			worst = max(worst, severityOf[metric])
+		}
+	}
+	return worst
 }
 
 func (m sees) unitOfExtra(p *province, unit string) bool {

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"encoding/json"
-	"strings"
 
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
@@ -15,15 +14,17 @@ type alarmView struct {
 }
 
 // admits reports whether an alarm is of the predicate's: its station must be,
-// and its metric's domain. A silence over a whole unit is the unit's.
+// and its metric's domain. A silence over a whole unit is the unit's; of a camera
+// the predicate has seen to its kind.
 func admits(c *metrics.Catalogue, p metrics.Predicate, a alarm.Alarm) bool {
 	if !p.Station(a.Station) {
 		return false
 	}
-	if m, ok := c.Metric(a.Metric); ok && !strings.Contains(a.Station, ":") {
-		return p.Domain(m.Domain)
+	if _, camera := metrics.CameraOfStation(a.Station); camera || a.Metric == "" {
+		return true
 	}
-	return true
+	m, ok := c.Metric(a.Metric)
+	return ok && p.Domain(m.Domain) || p.Domain("") // of a metric that is no more only who sees all domains
 }
 
 // view of an alarm. Silences carry their unit as station, which is no post.

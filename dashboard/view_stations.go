@@ -52,16 +52,16 @@ const (
 // stations is the view of all sensors of a scope.
 func (f *feed) stations(p metrics.Predicate) map[string]any {
 	view := map[string]any{}
-	severities := f.severities()
+	open := f.openAlarms()
 	for _, id := range stationsOf(p) {
 		if st, ok := f.s.opts.Catalogue().Station(id); ok {
-			view[id] = f.station(st, p, severities[id])
+			view[id] = f.station(st, p, open[id])
 		}
 	}
 	return view
 }
 
-func (f *feed) publishStations(topic string, p metrics.Predicate, dirty map[string]bool, severities map[string]alarm.Severity) {
+func (f *feed) publishStations(topic string, p metrics.Predicate, dirty map[string]bool, open map[string][]alarm.Alarm) {
 	if len(dirty) == 0 {
 		return
 	}
@@ -73,28 +73,34 @@ func (f *feed) publishStations(topic string, p metrics.Predicate, dirty map[stri
 		case !ok:
 			unset = append(unset, id)
 		case p.Station(id) && len(st.Metrics) > 0:
-			set[id] = encode(f.station(st, p, severities[id]))
+			set[id] = encode(f.station(st, p, open[id]))
 		}
 	}
 	f.s.opts.Hub.Publish(topic, set, unset)
 }
 
-// severities are the worst open alarms by station.
-func (f *feed) severities() map[string]alarm.Severity {
-	worst := map[string]alarm.Severity{}
+// openAlarms are those that are not cleared, by station.
+func (f *feed) openAlarms() map[string][]alarm.Alarm {
+	open := map[string][]alarm.Alarm{}
 	for _, a := range f.s.opts.Alarms.List() {
 		if a.Status != alarm.Cleared {
-			worst[a.Station] = max(worst[a.Station], a.Severity)
+			open[a.Station] = append(open[a.Station], a)
 		}
 	}
-	return worst
+	return open
 }
 
-// station is one sensor with the metrics that the predicate's domains admit.
-func (f *feed) station(st *metrics.Station, p metrics.Predicate, severity alarm.Severity) stationView {
+// station is one sensor with the metrics, and the worst of its open alarms, that
+// the predicate's domains admit.
+func (f *feed) station(st *metrics.Station, p metrics.Predicate, open []alarm.Alarm) stationView {
 	now := f.now()
 	v := stationView{Name: st.Name, Unit: st.Unit, Lat: st.Lat, Lon: st.Lon, River: st.River, Flow: st.Flow, TravelMS: st.Travel.Milliseconds(), Levels: st.Levels,
-		State: stationSilent, Severity: severity, Values: map[string]valueView{}}
+		State: stationSilent, Values: map[string]valueView{}}
+	for _, a := range open {
+		if admits(f.s.opts.Catalogue(), p, a) {
+			v.Severity = max(v.Severity, a.Severity)
+		}
+	}
 	for _, id := range st.Metrics {
 		m, ok := f.s.opts.Catalogue().Metric(id)
 		if !ok || !p.Domain(m.Domain) {
