@@ -49,8 +49,9 @@ func (s *Server) ranking(w http.ResponseWriter, r *http.Request, a asker) error 
 	var then [2]standing
 	whole, err := s.predicate(c.Root())
 	if err == nil && s.opts.History != nil {
-		then[0] = s.standings.at(r.Context(), s.opts.History, c, whole, m, yesterday(now))
-		then[1] = s.standings.at(r.Context(), s.opts.History, c, whole, m, lastMonth(now))
+		ctx := context.WithoutCancel(r.Context()) // what is asked for is everybody's
+		then[0] = s.standings.at(ctx, s.opts.History, c, whole, m, yesterday(now))
+		then[1] = s.standings.at(ctx, s.opts.History, c, whole, m, lastMonth(now))
 	}
 	view.rank(s.opts.Live, m, s.peers(c, p, among), then, now)
 	return reply(w, view)

@@ -28,11 +28,11 @@ type due struct {
 }
 
 // standing is one metric's figures at the end of one day: the last of the day of
-// each unit, of a ratio's two parts.
+// each unit, of a ratio's two parts. It stands while the database does not answer.
 type standing struct {
-	asked    time.Time
-	parts    [2]map[string]float64 // by unit code; the second of a ratio only
-	complete bool                  // the database answered
+	asked time.Time
+	told  time.Time             // the database answered; zero: not yet
+	parts [2]map[string]float64 // by unit code; the second of a ratio only
 }
 
 // Bounds of standings.
@@ -53,8 +53,7 @@ func (s *standings) look(of due) (known standing, will bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known, ok := s.kept[of.key()]
-	age := time.Since(known.asked)
-	return known, ok && (age < standingRetry || known.complete && age < standingFor)
+	return known, ok && (time.Since(known.asked) < standingRetry || time.Since(known.told) < standingFor)
 }
 
 func (d due) key() string { return d.metric + "/" + string(metrics.DateOf(d.day.Time())) }
@@ -74,7 +73,8 @@ func (s *standings) soon(m *metrics.Metric, day metrics.Millis) standing {
 }
 
 // at asks for the figures of the units that whole admits, the province's, on the
-// day that starts then. What the database cannot say now is unknown for a while.
+// day that starts then. What the database cannot say now is as it was known before,
+// for a while.
 func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse.Query, *metrics.Catalogue, metrics.Predicate) (clickhouse.Answer, error),
 	c *metrics.Catalogue, whole metrics.Predicate, m *metrics.Metric, day metrics.Millis) standing {
 	of := due{m.ID, day}
@@ -83,7 +83,8 @@ func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if known, will := s.look(of); will { // somebody has asked meanwhile
+	known, will := s.look(of)
+	if will { // somebody has asked meanwhile
 		return known
 	}
 	ctx, cancel := context.WithTimeout(ctx, standingTime)
@@ -92,12 +93,13 @@ func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse
 	if m.Kind == metrics.Ratio {
 		ids = []string{m.Numerator, m.Denominator}
 	}
-	found := standing{asked: time.Now(), complete: true}
+	known.asked = time.Now()
+	found := standing{asked: known.asked, told: known.asked}
 	for i, id := range ids {
 		found.parts[i] = map[string]float64{}
 		answer, err := ask(ctx, clickhouse.Query{Metric: id, By: clickhouse.ByUnit, Step: 24 * time.Hour, From: day, To: day.Add(24 * time.Hour), Agg: metrics.Last, Limit: mostPoints, MaxTime: standingTime}, c, whole)
 		if err != nil {
-			found.complete = false
+			found = known
 			break
 		}
 		for _, series := range answer.Series {
@@ -118,7 +120,7 @@ func (s *standings) at(ctx context.Context, ask func(context.Context, clickhouse
 // of adds up units' figures as the wall does with the present ones; NaN where
 // none of them had one.
 func (s standing) of(m *metrics.Metric, stations []string) float64 {
-	if !s.complete {
+	if s.told.IsZero() {
 		return math.NaN()
 	}
 	var values [2][]float64
