@@ -41,9 +41,9 @@ type feed struct {
 // trend is what is too costly to compute at every tick.
 type trend struct {
 	at     metrics.Millis
-	spark  [][2]float64
+	spark  [][2]any
 	ago    float64 // a day before; NaN: not known
-	place  int     // rank among its peers, 0: none
+	place  int     // rank among its peers; 0: none
 	of     int
 	before int // place a day ago, 0: not known
 }

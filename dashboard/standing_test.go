@@ -3,10 +3,12 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,4 +106,75 @@ func TestALeavingAskerSpoilsNoStanding(t *testing.T) {
 	if len(s.standings.kept) != 2 {
 		t.Errorf("%d standings", len(s.standings.kept))
 	}
+}
+
+// Equals have one place, on the tile of a figure as in a ranking.
+func TestEqualsShareAPlaceEverywhere(t *testing.T) {
+	c := communes(t)
+	engine := live.New(func() *metrics.Catalogue { return c }, nil)
+	now := metrics.MillisOf(time.Now())
+	for code, value := range map[string]float64{"1": 0, "2": 3, "3": 0, "4": 0} {
+		engine.Apply([]metrics.Reading{{Station: metrics.UnitStation(code), Metric: "overdue", ObservedAt: now, Value: value}}, now)
+	}
+	s := New(Options{Catalogue: func() *metrics.Catalogue { return c }, Live: engine, Log: slog.New(slog.DiscardHandler)})
+	m, _ := c.Metric("overdue")
+	whole, err := s.predicate("15")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ranking rankingView
+	ranking.rank(engine, m, s.peers(c, whole, amongUnits), [2]standing{}, now)
+	for _, ranked := range ranking.Ranked {
+		p, err := s.predicate(ranked.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 1
+		if ranked.ID == "2" {
+			want = 4
+		}
+		if tile := s.feed.kpi(c, p, m, now).Rank; tile == nil || tile.Place != want || ranked.Place != want || tile.Of != 4 {
+			t.Errorf("%s: %+v on its tile, %d in the ranking, want %d", ranked.ID, tile, ranked.Place, want)
+		}
+	}
+	if len(ranking.Ranked) != 4 {
+		t.Errorf("%+v", ranking.Ranked)
+	}
+	if tile := s.feed.kpi(c, whole, m, now).Rank; tile != nil {
+		t.Errorf("the province has no peers, and yet a place: %+v", tile)
+	}
+}
+
+// Hours of which nothing is known are gaps of a figure's line.
+func TestALineHasGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // at midnight
+		c := communes(t)
+		engine := live.New(func() *metrics.Catalogue { return c }, nil)
+		now := metrics.MillisOf(time.Now())
+		for _, hours := range []int{1, 2, 9} {
+			at := now.Add(-time.Duration(hours) * time.Hour)
+			engine.Apply([]metrics.Reading{{Station: metrics.UnitStation("1"), Metric: "overdue", ObservedAt: at, Value: float64(hours)}}, at)
+		}
+		s := New(Options{Catalogue: func() *metrics.Catalogue { return c }, Live: engine, Log: slog.New(slog.DiscardHandler)})
+		m, _ := c.Metric("overdue")
+		p, err := s.predicate("1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := s.feed.kpi(c, p, m, now).Spark
+		known := ""
+		for i, point := range line {
+			if at := now.Floor(time.Hour).Add(-time.Duration(len(line)-1-i) * time.Hour); point[0] != at {
+				t.Errorf("point %d is of %v, want %v", i, point[0], at)
+			}
+			if v := point[1].(*float64); v != nil {
+				known += fmt.Sprint(*v)
+			} else {
+				known += "-"
+			}
+		}
+		if text := string(encode(line)); known != "--------------99-----211" || !strings.Contains(text, ",null]") {
+			t.Errorf("%s, sent as %s", known, text)
+		}
+	})
 }

@@ -1,9 +1,7 @@
 package dashboard
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	"vonglau/metrics"
@@ -26,7 +24,7 @@ type kpiView struct {
 	Target       *float64            `json:"target"`
 	TargetSource string              `json:"target_source"`
 	Better       metrics.Better      `json:"better"`
-	Spark        [][2]float64        `json:"spark"`
+	Spark        [][2]any            `json:"spark"` // when and what, by the hour; null: not known
 	Delta        *float64            `json:"delta"` // against a day ago
 	Rank         *rankView           `json:"rank"`
 	Province     *provinceView       `json:"province"`
@@ -34,7 +32,7 @@ type kpiView struct {
 }
 
 type rankView struct {
-	Place  int `json:"place"`
+	Place  int `json:"place"` // equals share one
 	Of     int `json:"of"`
 	Before int `json:"before"` // a day ago; 0: not known
 }
@@ -106,17 +104,12 @@ func (f *feed) trend(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metri
 		return t
 	}
 	stations := unitStations(p)
-	t = trend{at: now, spark: [][2]float64{}, ago: f.asOf(m, stations, now.Add(-24*time.Hour)).V}
+	t = trend{at: now, ago: f.asOf(m, stations, now.Add(-24*time.Hour)).V}
 	for i := sparkPoints - 1; i >= 0; i-- {
 		at := now.Floor(time.Hour).Add(-time.Duration(i) * time.Hour)
-		if v := num(f.asOf(m, stations, at).V, m.Decimals); v != nil {
-			t.spark = append(t.spark, [2]float64{float64(at), *v})
-		}
+		t.spark = append(t.spark, [2]any{at, num(f.asOf(m, stations, at).V, m.Decimals)})
 	}
-	t.place, t.of = f.rank(c, p, m, func(stations []string) float64 { return f.s.opts.Live.Aggregate(m, stations, now).V })
-	if before, of := f.rank(c, p, m, func(stations []string) float64 { return f.asOf(m, stations, now.Add(-24*time.Hour)).V }); 2*of >= t.of {
-		t.before = before
-	}
+	f.rank(&t, c, p, m, now)
 	f.mu.Lock()
 	if len(f.trends) > 10_000 { // metrics × scopes that anyone looked at; start again rather than grow
 		clear(f.trends)
@@ -133,10 +126,11 @@ func (f *feed) asOf(m *metrics.Metric, stations []string, at metrics.Millis) liv
 }
 
 // rank is a scope's place among its peers by a public metric with a direction:
-// named scopes among named scopes, a unit among its siblings.
-func (f *feed) rank(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, value func(stations []string) float64) (place, of int) {
+// named scopes among named scopes, a unit among its siblings. Places are made as
+// those of rankings are.
+func (f *feed) rank(t *trend, c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric, now metrics.Millis) {
 	if m.Better == "" || !m.Public {
-		return 0, 0
+		return
 	}
 	var peers []string
 	if u, ok := c.Unit(p.Scope()); ok {
@@ -150,30 +144,21 @@ func (f *feed) rank(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric
 			peers = append(peers, scope.ID)
 		}
 	}
-	type entry struct {
-		scope string
-		v     float64
-	}
-	var list []entry
+	values, ago := map[string]float64{}, map[string]float64{}
 	for _, scope := range peers {
 		other, err := f.s.predicate(scope)
 		if err != nil {
 			continue
 		}
-		if v := value(unitStations(other)); !math.IsNaN(v) {
-			list = append(list, entry{scope, v})
+		stations := unitStations(other)
+		values[scope], ago[scope] = f.s.opts.Live.Aggregate(m, stations, now).V, f.asOf(m, stations, now.Add(-24*time.Hour)).V
+		if !math.IsNaN(values[scope]) {
+			t.of++
 		}
 	}
-	slices.SortFunc(list, func(a, b entry) int {
-		if m.Better == metrics.Lower {
-			a, b = b, a
-		}
-		return cmp.Compare(b.v, a.v)
-	})
-	for i, e := range list {
-		if e.scope == p.Scope() {
-			return i + 1, len(list)
-		}
+	if mine, ok := values[p.Scope()]; !ok || math.IsNaN(mine) {
+		t.of = 0
+		return
 	}
-	return 0, 0
+	t.place, t.before = place(values, p.Scope(), m.Better), placeBefore(values, ago, p.Scope(), m)
 }

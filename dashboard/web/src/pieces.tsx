@@ -92,7 +92,7 @@ export function Spark({ points }: { points: [number, number | null][] | null | u
   let d = "", pen = false;
   for (const [at, v] of points) {
     if (v === null) { pen = false; continue; }
-    d += `${pen ? "L" : "M"}${x(at).toFixed(1)} ${y(v).toFixed(1)}`;
+    d += `${pen ? "L" : "M"}${x(at).toFixed(1)} ${y(v).toFixed(1)}${pen ? "" : "h0"}`; // one between gaps is a dot
     pen = true;
   }
   const end = real[real.length - 1]!;
