@@ -147,7 +147,7 @@ func (f *feed) headline(c *metrics.Catalogue, scope metrics.Scope, sv scopeView,
 		return h
 	}
 	var v valueView
-	f.approach(&v, st.ID, m, latest.Value, st.Levels[a.Metric], now)
+	f.approach(&v, st.ID, m, latest, st.Levels[a.Metric], now)
 	if v.RiseH == nil || *v.RiseH < 0.05 {
 		return h
 	}

@@ -7,6 +7,7 @@ import (
 
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
+	"vonglau/metrics/live"
 )
 
 // stationView is one sensor post in stations/SCOPE.
@@ -120,7 +121,7 @@ func (f *feed) station(st *metrics.Station, p metrics.Predicate, open []alarm.Al
 			value.Windows = f.windows(st.ID, m, now)
 		}
 		if levels := st.Levels[id]; len(levels) > 0 {
-			f.approach(&value, st.ID, m, latest.Value, levels, now)
+			f.approach(&value, st.ID, m, latest, levels, now)
 		}
 		v.Values[id] = value
 	}
@@ -139,16 +140,20 @@ func (f *feed) windows(station string, m *metrics.Metric, now metrics.Millis) ma
 }
 
 // approach says how fast a level rises and when it would reach the next
-// threshold if it went on like that: an extrapolation, shown as one.
-func (f *feed) approach(value *valueView, station string, m *metrics.Metric, v float64, levels []float64, now metrics.Millis) {
-	rise := f.s.opts.Live.Rise(liveKey(station, m.ID), now)
+// threshold if it went on like that: an extrapolation, shown as one. Of a gauge
+// that has fallen silent neither is known.
+func (f *feed) approach(value *valueView, station string, m *metrics.Metric, latest live.Value, levels []float64, now metrics.Millis) {
+	rise := math.NaN()
+	if !latest.Stale {
+		rise = f.s.opts.Live.Rise(liveKey(station, m.ID), now)
+	}
 	value.RiseH = num(rise, m.Decimals)
 	for i, level := range levels {
-		if v >= level {
+		if latest.Value >= level {
 			continue
 		}
 		value.Next = i + 1
-		if hours := (level - v) / rise; !math.IsNaN(rise) && rise > 0.01 && hours < 24 {
+		if hours := (level - latest.Value) / rise; !math.IsNaN(rise) && rise > 0.01 && hours < 24 {
 			value.EtaMS = (time.Duration(hours*60) * time.Minute).Milliseconds()
 		}
 		break

@@ -39,8 +39,8 @@ export function Measured({ metric, v }: { metric: string; v: Value }) {
 /** The highest alarm level that the value has reached: 0 is none. */
 export const reached = (v: number, levels: number[]) => levels.filter((l) => v >= l).length;
 
-/** "+0,80 m/giờ"; empty where the water stands. */
-const riseWords = (v: Value) => (v.rise_h !== undefined && v.rise_h !== null && Math.abs(v.rise_h) >= 0.005 ? `${signed(v.rise_h, 2, lang.value)}\u00a0${t("perHour")}` : "");
+/** "+0,80 m/giờ"; empty where the water stands, and where nobody has looked for a while. */
+const riseWords = (v: Value) => (v.rise_h !== undefined && v.rise_h !== null && !isStale(v) && Math.abs(v.rise_h) >= 0.005 ? `${signed(v.rise_h, 2, lang.value)}\u00a0${t("perHour")}` : "");
 
 /** "+0,80 m/giờ · trên BĐ I · BĐ II 81,50 sau 25 phút" */
 export function levelWords(v: Value, levels: number[]): string {
@@ -56,8 +56,9 @@ function levelParts(v: Value, levels: number[], full: boolean): string[] {
   if (next !== undefined) {
     // After "above Level I" the next one needs no second "Level" in English.
     let text = (at > 0 && l === "en" ? "" : t("alarmLevel") + "\u00a0") + ROMAN[at] + (full ? " " + short(next, 2, l) : "");
-    if (!full && !v.eta_ms) text += ` ${short(next, 2, l)}`;
-    if (v.eta_ms) text += ` ${t("after")} ${span(v.eta_ms, l)}`;
+    const eta = isStale(v) ? undefined : v.eta_ms; // it counts from what the water was
+    if (!full && !eta) text += ` ${short(next, 2, l)}`;
+    if (eta) text += ` ${t("after")} ${span(eta, l)}`;
     parts.push(text);
   }
   return parts;
@@ -122,7 +123,7 @@ export function NotableRow({ id, station: s }: { id: string; station: StationSta
       <p class="who"><Mark severity={s.severity} silent={s.severity === "calm"} /><span class={brief(say(s.name)).length > 22 ? "long" : ""}>{brief(say(s.name))}</span><Age at={v.t} /></p>
       <p class="what">
         {stale && <span class="old">{s.state === "silent" ? t("silent") : t("stale")}</span>}
-        {level ? <><Measured metric={metric} v={level} />{!stale && <span class="rise">{riseWords(level)}</span>}</>
+        {level ? <><Measured metric={metric} v={level} /><span class="rise">{riseWords(level)}</span></>
           : hour && hour.v !== null ? <span class="v">{num(hour.v, 1, lang.value)}<small>{"\u00a0mm/1\u00a0"}{t("hours")}</small></span>
           : <Measured metric="rain" v={rain!} />}
       </p>
