@@ -127,14 +127,29 @@ type pushAnswer struct {
 	Refused []Refused `json:"refused"`
 }
 
-// maxKeys bounds the remembered pushes; the oldest is forgotten first.
-const maxKeys = 10_000
+// Bounds of the remembered pushes; the oldest is forgotten first. A push of which
+// all was refused has a long answer.
+const (
+	maxKeys      = 10_000
+	maxKeptBytes = 32 << 20 // of the answers, about
+)
+
+// bytes is about what an answer takes in memory.
+func (a *pushAnswer) bytes() int {
+	const each = 120 // a refusal without its texts
+	n := 0
+	for _, r := range a.Refused {
+		n += each + len(r.Value) + len(r.Detail)
+	}
+	return n
+}
 
 // idempotency remembers pushes by their key. Safe for concurrent use.
 type idempotency struct {
 	mu     sync.Mutex // guards all below
 	pushes map[string]*keyedPush
 	order  []string // of those that are done
+	bytes  int      // of their answers
 }
 
 type keyedPush struct {
@@ -169,9 +184,10 @@ func (k *idempotency) begin(key string, request [sha256.Size]byte) (first func(*
 			return
 		}
 		k.pushes[key].answer = answer
-		if k.order = append(k.order, key); len(k.order) > maxKeys {
+		k.order = append(k.order, key)
+		for k.bytes += answer.bytes(); len(k.order) > maxKeys || k.bytes > maxKeptBytes; k.order = k.order[1:] {
+			k.bytes -= k.pushes[k.order[0]].answer.bytes()
 			delete(k.pushes, k.order[0])
-			k.order = k.order[1:]
 		}
 	}, answer, nil
 }

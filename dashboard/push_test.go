@@ -3,9 +3,11 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +140,41 @@ func TestRememberedPushesAreBounded(t *testing.T) {
 	}
 	if len(keys.pushes) != maxKeys || len(keys.order) != maxKeys {
 		t.Errorf("%d pushes, %d in order", len(keys.pushes), len(keys.order))
+	}
+}
+
+// What is remembered is bounded by what it takes too: a push that is refused
+// altogether has an answer as long as itself.
+func TestRememberedRefusalsAreBounded(t *testing.T) {
+	var keys idempotency
+	refused := make([]Refused, 1000)
+	for i := range refused {
+		refused[i] = Refused{i, metrics.Refuse(metrics.UnknownStation, "station", strings.Repeat("x", 100), "is not known")}
+	}
+	for i := range 1000 {
+		first, _, err := keys.begin(fmt.Sprint(i), [32]byte{})
+		if err != nil || first == nil {
+			t.Fatal(i, err)
+		}
+		first(&pushAnswer{Refused: refused})
+	}
+	kept := 0
+	for _, p := range keys.pushes {
+		kept += len(p.answer.Refused)
+	}
+	if kept > 200_000 || kept < 100_000 || keys.bytes > maxKeptBytes || len(keys.order) != len(keys.pushes) {
+		t.Errorf("%d refusals are kept, said to be %d bytes, of %d pushes, %d in order", kept, keys.bytes, len(keys.pushes), len(keys.order))
+	}
+	if _, answer, err := keys.begin("999", [32]byte{}); err != nil || len(answer.Refused) != 1000 {
+		t.Errorf("the newest push is forgotten: %v", err)
+	}
+	// One that is too long by itself leaves nothing behind.
+	first, _, err := keys.begin("huge", [32]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first(&pushAnswer{Refused: slices.Repeat(refused, 200)})
+	if len(keys.pushes) != 0 || keys.bytes != 0 {
+		t.Errorf("%d pushes of %d bytes", len(keys.pushes), keys.bytes)
 	}
 }
