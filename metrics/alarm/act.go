@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"slices"
+	"strings"
 
 	"vonglau/metrics"
 )
@@ -71,8 +72,12 @@ type Note struct {
 	Text string         `json:"text"`
 }
 
-// maxNotes bounds the comments kept with an alarm; the journal has them all,
-// as long as it has the alarm.
+// Done begins the comment that ticks a step of a checklist; the pages write it.
+const Done = "Đã làm: "
+
+// maxNotes bounds the comments kept with an alarm, and by themselves those that
+// tick a step, which hours of talk must not undo. The oldest go first; the journal
+// has them all, as long as it has the alarm.
 const maxNotes = 50
 
 // Alarm as its acts have made it.
@@ -123,9 +128,34 @@ func (a *Alarm) apply(act Act) {
 		a.Status = Cleared
 	}
 	if act.Note != "" {
-		note := Note{At: act.At, By: act.By, Text: act.Note}
-		if !slices.Contains(a.Notes, note) && len(a.Notes) < maxNotes {
-			a.Notes = append(slices.Clone(a.Notes), note)
-		}
+		a.note(Note{At: act.At, By: act.By, Text: act.Note})
 	}
 }
+
+// note keeps a comment in its place in time, so that acts that are folded again
+// leave the same ones. Copies of the alarm keep what they have.
+func (a *Alarm) note(n Note) {
+	if slices.Contains(a.Notes, n) {
+		return
+	}
+	at := len(a.Notes)
+	for at > 0 && a.Notes[at-1].At > n.At {
+		at--
+	}
+	a.Notes = slices.Insert(slices.Clone(a.Notes), at, n)
+	first, kept := -1, 0
+	for i, other := range a.Notes {
+		if other.done() != n.done() {
+			continue
+		}
+		if kept++; first < 0 {
+			first = i
+		}
+	}
+	if kept > maxNotes {
+		a.Notes = slices.Delete(a.Notes, first, first+1)
+	}
+}
+
+// done reports whether the comment ticks a step.
+func (n Note) done() bool { return strings.HasPrefix(n.Text, Done) }

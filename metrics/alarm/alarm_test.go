@@ -1,7 +1,10 @@
 package alarm_test
 
 import (
+	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,6 +166,49 @@ func TestNumberMovesOn(t *testing.T) {
 	w.after(time.Hour)
 	if acts := w.after(2 * time.Hour); len(acts) != 0 {
 		t.Errorf("nothing moved: %+v", acts)
+	}
+}
+
+// The newest comments of an alarm stay, and whatever is said, what is done stays
+// ticked. The same acts, folded again, leave the same ones.
+func TestTheNewestCommentsStay(t *testing.T) {
+	acts := []alarm.Act{{Verb: alarm.Raise, Alarm: "a", At: 1, Subject: &alarm.Subject{Rule: "r", Station: "A"}}}
+	say := func(text string) {
+		acts = append(acts, alarm.Act{Verb: alarm.Comment, Alarm: "a", At: metrics.Millis(len(acts) + 1), By: "x", Note: text})
+	}
+	say(alarm.Done + "gọi chủ tịch xã")
+	for i := range 70 {
+		say(fmt.Sprint("nước lên ", i))
+	}
+	say(alarm.Done + "báo ban chỉ huy")
+	book := alarm.NewBook()
+	for range 2 {
+		for _, a := range acts {
+			book.Apply(a)
+		}
+		kept, _ := book.Get("a")
+		var texts []string
+		for _, n := range kept.Notes {
+			texts = append(texts, n.Text)
+		}
+		if len(texts) != 52 || texts[0] != alarm.Done+"gọi chủ tịch xã" || texts[1] != "nước lên 20" || texts[50] != "nước lên 69" || texts[51] != alarm.Done+"báo ban chỉ huy" {
+			t.Fatalf("%d comments: %q", len(texts), texts)
+		}
+	}
+	for i := range 1000 { // nor do ticks grow without end
+		say(fmt.Sprint(alarm.Done, i))
+		book.Apply(acts[len(acts)-1])
+	}
+	if kept, _ := book.Get("a"); len(kept.Notes) != 100 || kept.Notes[99].Text != alarm.Done+"999" {
+		t.Errorf("%d comments", len(kept.Notes))
+	}
+}
+
+// The pages tick a step with the words that are known here.
+func TestThePagesTickWithTheKnownWords(t *testing.T) {
+	page, err := os.ReadFile("../../dashboard/web/src/duty.tsx")
+	if err != nil || !strings.Contains(string(page), "`"+alarm.Done+"${") {
+		t.Errorf("%q is not what the pages write: %v", alarm.Done, err)
 	}
 }
 
