@@ -14,7 +14,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"vonglau/dashboard/access"
+	"vonglau/dashboard/hub"
 	"vonglau/dashboard/replay"
 	"vonglau/metrics/alarm"
 	"vonglau/metrics/clickhouse"
@@ -158,10 +161,42 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	answer.Type = "about:blank"
 	answer.Code = cmp.Or(answer.Code, generic[answer.Status], "failed")
 	s.tel.problems.WithLabelValues(http.StatusText(answer.Status)).Inc()
+	if websocket.IsWebSocketUpgrade(r) {
+		refuseSocket(w, r, &answer)
+		return
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(answer.Status)
 	_ = json.NewEncoder(w).Encode(answer)
 }
+
+// closeCodes are how a socket is refused, by the problem's status.
+var closeCodes = map[int]int{
+	http.StatusUnauthorized: hub.CloseSignIn, http.StatusForbidden: hub.CloseNoScope,
+	http.StatusNotFound: closeNone, http.StatusGone: closeNone, http.StatusTooManyRequests: hub.CloseTooMany, http.StatusBadRequest: hub.CloseBadMessage,
+}
+
+// refuseSocket answers a WebSocket's handshake. A browser tells its page nothing of
+// an answer that is not 101: the refusal is said by a close code, and its reason is
+// the problem's code.
+func refuseSocket(w http.ResponseWriter, r *http.Request, p *problem) {
+	upgrader := websocket.Upgrader{Subprotocols: websocket.Subprotocols(r), ReadBufferSize: 512, WriteBufferSize: 512}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	defer conn.Close()
+	sayClose(conn, cmp.Or(closeCodes[p.Status], websocket.CloseTryAgainLater), p.Code)
+	// What the page said meanwhile is read, or the connection would be reset before
+	// the page has read why.
+	_ = conn.SetReadDeadline(time.Now().Add(refusedFor))
+	for err == nil {
+		_, _, err = conn.NextReader()
+	}
+}
+
+// refusedFor is how long a refused page may take to hear of it.
+const refusedFor = 5 * time.Second
 
 // failureLog lets one failed request in ten seconds into the log: while the
 // database is away each page would add its own. The instruments count them all.

@@ -3,10 +3,9 @@ package dashboard_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -54,24 +53,29 @@ func (w *person) recorded(scope string) (time.Time, kept) {
 	}
 }
 
-// replay opens a replay; without a connection the answer's status says why.
-func (w *person) replay(scope, at string) (*websocket.Conn, int, string) {
+// playing is a replay that has begun.
+type playing struct {
+	*websocket.Conn
+	hello replayFrame
+}
+
+// replay opens a replay; without one the code and the reason of the close say why.
+func (w *person) replay(scope, at string) (opened *playing, code int, reason string) {
 	w.t.Helper()
-	base, err := url.Parse(w.p.url)
-	if err != nil {
+	conn := w.socket("replay/live?"+url.Values{"scope": {scope}, "at": {at}}.Encode(), hub.Subprotocol)
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		w.t.Fatal(err)
 	}
-	d := websocket.Dialer{Jar: w.jar, Subprotocols: []string{hub.Subprotocol}}
-	conn, resp, err := d.Dial("ws://"+base.Host+"/api/v1/replay/live?"+url.Values{"scope": {scope}, "at": {at}}.Encode(), nil)
-	if resp == nil {
-		w.t.Fatal(err)
+	_, data, err := conn.ReadMessage()
+	if refused, ok := errors.AsType[*websocket.CloseError](err); ok {
+		conn.Close()
+		return nil, refused.Code, refused.Text
 	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, resp.StatusCode, string(body)
+	hello := replayFrame{raw: data}
+	if err := errors.Join(err, json.Unmarshal(data, &hello)); err != nil || hello.Type != "hello" {
+		w.t.Fatalf("a replay begins with %s: %v", data, err)
 	}
-	return conn, resp.StatusCode, ""
+	return &playing{conn, hello}, 0, ""
 }
 
 // replayFrame is any frame of a replay.
@@ -118,9 +122,9 @@ func (p *province) checkReplay(t *testing.T, scope metrics.Scope) {
 			t.Errorf("scope %+v: GET replay lists %s, which has %s", scope, s.Scope, f)
 		}
 	}
-	conn, status, body := who.replay(scope.ID, at)
+	conn, code, reason := who.replay(scope.ID, at)
 	if conn == nil {
-		t.Fatalf("replay of %s: %d %s", scope.ID, status, body)
+		t.Fatalf("replay of %s: %d %s", scope.ID, code, reason)
 	}
 	defer conn.Close()
 	topics := []string{"gossip/" + scope.ID, "overview/nowhere", "stations/U0"}
@@ -131,7 +135,7 @@ func (p *province) checkReplay(t *testing.T, scope metrics.Scope) {
 		t.Fatal(err)
 	}
 	for _, topic := range topics {
-		f := nextFrame(t, conn, func(f replayFrame) bool { return f.Topic == topic })
+		f := nextFrame(t, conn.Conn, func(f replayFrame) bool { return f.Topic == topic })
 		_, of, _ := strings.Cut(topic, "/")
 		if own := of == scope.ID && !strings.HasPrefix(topic, "gossip"); own != (f.Type == "snapshot") {
 			t.Errorf("scope %+v: replayed topic %s answers %s", scope, topic, f.raw)
@@ -148,12 +152,12 @@ func (p *province) checkReplay(t *testing.T, scope metrics.Scope) {
 		}
 	}
 	for _, other := range append(p.catalogue.Scopes(), metrics.Scope{ID: "U0", Units: []string{"U0"}}) {
-		conn, status, body := who.replay(other.ID, at)
+		conn, code, reason := who.replay(other.ID, at)
 		if conn != nil {
 			conn.Close()
 		}
-		if may := m.lacks(p.model(other)) == ""; may && status != http.StatusSwitchingProtocols || !may && status != http.StatusForbidden {
-			t.Errorf("scope %+v: replay of %+v: %d %s", scope, other, status, body)
+		if may := m.lacks(p.model(other)) == ""; may != (conn != nil) || !may && code != hub.CloseNoScope {
+			t.Errorf("scope %+v: replay of %+v: %d %s", scope, other, code, reason)
 		}
 	}
 }
@@ -193,9 +197,12 @@ func TestReplayCommands(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d with %q", path, status, body, want.status, want.says)
 		}
 	}
-	conn, _, body := who.replay("D0", at)
+	if one, code, reason := who.replay("D0", "2020-01-01T00:00:00Z"); one != nil || code != 4404 || reason != "not_kept" {
+		t.Errorf("a replay of what is not kept: %d %s", code, reason)
+	}
+	conn, _, reason := who.replay("D0", at)
 	if conn == nil {
-		t.Fatal(body)
+		t.Fatal(reason)
 	}
 	defer conn.Close()
 	schema := asyncSchemas(t)
@@ -213,7 +220,7 @@ func TestReplayCommands(t *testing.T) {
 		if err := conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		f := nextFrame(t, conn, fits)
+		f := nextFrame(t, conn.Conn, fits)
 		name := f.Type
 		if name == "replay" {
 			name = "replayClock"
@@ -221,7 +228,7 @@ func TestReplayCommands(t *testing.T) {
 		schema.check(t, name, f.raw)
 		return f
 	}
-	hello := nextFrame(t, conn, func(f replayFrame) bool { return f.Type == "hello" })
+	hello := conn.hello
 	schema.check(t, "hello", hello.raw)
 	if !hello.ServerTime.Equal(newest) {
 		t.Errorf("hello names %s, the replay begins at %s", hello.ServerTime, newest)
@@ -230,7 +237,7 @@ func TestReplayCommands(t *testing.T) {
 	coded := func(code string) func(replayFrame) bool {
 		return func(f replayFrame) bool { return f.Type == "error" && f.Code == code }
 	}
-	first := nextFrame(t, conn, clock)
+	first := nextFrame(t, conn.Conn, clock)
 	schema.check(t, "replayClock", first.raw)
 	if first.Playing || first.Speed != 1 || !first.At.Equal(newest) {
 		t.Errorf("it begins with %s", first.raw)
@@ -248,18 +255,18 @@ func TestReplayCommands(t *testing.T) {
 	if f := ask("seek", map[string]any{"type": "seek", "at": oldest.Format(time.RFC3339Nano)}, clock); !f.At.Equal(oldest) {
 		t.Errorf("after seek to %s: %s", oldest, f.raw)
 	}
-	if f := nextFrame(t, conn, func(f replayFrame) bool { return f.Type == "snapshot" }); f.Topic != "stations/D0" {
+	if f := nextFrame(t, conn.Conn, func(f replayFrame) bool { return f.Type == "snapshot" }); f.Topic != "stations/D0" {
 		t.Errorf("after seek: %s", f.raw)
 	}
 	if f := ask("speed", map[string]any{"type": "speed", "speed": 300}, clock); f.Speed != 300 {
 		t.Errorf("after speed: %s", f.raw)
 	}
 	ask("play", map[string]any{"type": "play"}, func(f replayFrame) bool { return clock(f) && f.Playing })
-	end := nextFrame(t, conn, func(f replayFrame) bool { return clock(f) && f.End })
+	end := nextFrame(t, conn.Conn, func(f replayFrame) bool { return clock(f) && f.End })
 	if end.At.Before(newest) || end.At.After(time.Now()) {
 		t.Errorf("it ends at %s", end.At)
 	}
-	beat := nextFrame(t, conn, func(f replayFrame) bool { return f.Type == "heartbeat" })
+	beat := nextFrame(t, conn.Conn, func(f replayFrame) bool { return f.Type == "heartbeat" })
 	schema.check(t, "heartbeat", beat.raw)
 	if beat.ServerTime.Before(end.At.Add(-time.Second)) || beat.ServerTime.After(time.Now()) {
 		t.Errorf("the heartbeat names %s", beat.ServerTime)
@@ -268,17 +275,18 @@ func TestReplayCommands(t *testing.T) {
 
 	// So many at once for one person.
 	for range 3 {
-		more, status, body := who.replay("D0", at)
+		more, code, reason := who.replay("D0", at)
 		if more == nil {
-			t.Fatal(status, body)
+			t.Fatal(code, reason)
 		}
 		defer more.Close()
 	}
-	if one, status, body := who.replay("D0", at); one != nil || status != http.StatusTooManyRequests {
-		t.Errorf("a fifth replay: %d %s", status, body)
+	if one, code, reason := who.replay("D0", at); one != nil || code != hub.CloseTooMany || reason != "too_many_replays" {
+		t.Errorf("a fifth replay: %d %s", code, reason)
 	}
+
 	conn.Close()
-	var last *websocket.Conn
+	var last *playing
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for over := time.After(time.Minute); ; {
@@ -330,8 +338,8 @@ func TestReplayOfAWiderScope(t *testing.T) {
 	defer tick.Stop()
 	for over := time.After(time.Minute); ; {
 		newest, _ = who.recorded(narrow.ID)
-		conn, status, body := who.replay(narrow.ID, newest.Format(time.RFC3339Nano))
-		if status == http.StatusForbidden {
+		conn, code, reason := who.replay(narrow.ID, newest.Format(time.RFC3339Nano))
+		if code == hub.CloseNoScope {
 			break
 		} else if conn != nil {
 			conn.Close()
@@ -339,18 +347,18 @@ func TestReplayOfAWiderScope(t *testing.T) {
 		select {
 		case <-tick.C:
 		case <-over:
-			t.Fatalf("what was recorded with the whole province is shown to a scope that has less: %d %s", status, body)
+			t.Fatalf("what was recorded with the whole province is shown to a scope that has less: %d %s", code, reason)
 		}
 	}
-	conn, status, body := who.replay(narrow.ID, first.Format(time.RFC3339Nano))
+	conn, code, reason := who.replay(narrow.ID, first.Format(time.RFC3339Nano))
 	if conn == nil {
-		t.Fatalf("what was recorded before: %d %s", status, body)
+		t.Fatalf("what was recorded before: %d %s", code, reason)
 	}
 	defer conn.Close()
 	if err := conn.WriteJSON(map[string]any{"type": "seek", "at": newest}); err != nil {
 		t.Fatal(err)
 	}
-	nextFrame(t, conn, func(f replayFrame) bool { return f.Type == "error" && f.Code == "outside_scope" })
+	nextFrame(t, conn.Conn, func(f replayFrame) bool { return f.Type == "error" && f.Code == "outside_scope" })
 }
 
 // schemas are the messages of the live socket's description.

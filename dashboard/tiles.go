@@ -140,7 +140,7 @@ func (t *tiles) watch(ctx context.Context, id uint32, camera string) (code int, 
 	}
 	t.last = id
 	if code, why := t.sight.ends(camera); code == hub.CloseNoScope {
-		return closeNoCamera, video.ErrUnknownCamera.Error(), "" // nobody is told that it exists
+		return closeNone, video.ErrUnknownCamera.Error(), "" // nobody is told that it exists
 	} else if code != 0 {
 		return code, why, ""
 	}

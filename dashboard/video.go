@@ -73,13 +73,13 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 // videoEnd is the close code for an error of the video hub's.
 func videoEnd(err error) int {
 	if errors.Is(err, video.ErrUnknownCamera) {
-		return closeNoCamera
+		return closeNone
 	}
 	return websocket.CloseTryAgainLater
 }
 
 const (
-	closeNoCamera = 4404             // there is no such camera: do not come back
+	closeNone     = 4404             // there is no such camera, or no such moment: do not come back
 	videoPatience = 10 * time.Second // how long a viewer may take no byte
 )
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"vonglau/dashboard/hub"
 	"vonglau/streams"
 )
 
@@ -134,10 +135,8 @@ func TestVideoMatchesAsyncAPI(t *testing.T) {
 			conn.Close()
 		}
 	}
-	if _, resp, err := dial("?mode=sideways"); err == nil || resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("a mode that is none: %v", err)
-	} else {
-		resp.Body.Close()
+	if code, reason := ended(t, who.socket("cameras/"+mine+"/video?mode=sideways", "ioc.video.v1")); code != hub.CloseBadMessage || reason != "bad_request" {
+		t.Errorf("a mode that is none: %d %s", code, reason)
 	}
 }
 

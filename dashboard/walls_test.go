@@ -2,10 +2,10 @@ package dashboard_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"vonglau/dashboard/hub"
+	"vonglau/metrics"
 )
 
 // stranger is a browser that nobody has signed in at.
@@ -135,14 +136,8 @@ func TestWallFromPairingToRevoking(t *testing.T) {
 	conn := wall.dial()
 	ask[anything](operator, "DELETE", "/api/v1/walls/nobody", nil, 404)
 	ask[anything](operator, "DELETE", "/api/v1/walls/"+id, nil, 204)
-	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, _, err = conn.ReadMessage()
-	}
-	if !websocket.IsCloseError(err, hub.CloseSignIn) {
-		t.Errorf("the revoked wall's socket ends with %v", err)
+	if code, reason := ended(t, conn); code != hub.CloseSignIn {
+		t.Errorf("the revoked wall's socket ends with %d %s", code, reason)
 	}
 	ask[anything](wall, "GET", "/api/v1/me", nil, 401)
 	if again := ask[struct{ Code string }](wall, "POST", "/api/v1/pairings", nil, 200).Code; again == "" {
@@ -155,18 +150,83 @@ func TestWallFromPairingToRevoking(t *testing.T) {
 
 func (w *person) dial() *websocket.Conn {
 	w.t.Helper()
-	base, err := url.Parse(w.p.url)
+	return w.socket("live", hub.Subprotocol)
+}
+
+// socket opens a WebSocket under /api/v1.
+func (w *person) socket(path, protocol string) *websocket.Conn {
+	w.t.Helper()
+	d := websocket.Dialer{Jar: w.jar, Subprotocols: []string{protocol}}
+	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(w.p.url, "http")+"/api/v1/"+path, nil)
 	if err != nil {
-		w.t.Fatal(err)
-	}
-	d := websocket.Dialer{Jar: w.jar, Subprotocols: []string{hub.Subprotocol}}
-	conn, resp, err := d.Dial("ws://"+base.Host+"/api/v1/live", nil)
-	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("%s: %v", path, err)
 	}
 	resp.Body.Close()
 	w.t.Cleanup(func() { conn.Close() })
+	if conn.Subprotocol() != protocol {
+		w.t.Errorf("%s: a browser that offered %q takes no %q", path, protocol, conn.Subprotocol())
+	}
 	return conn
+}
+
+// ended reads a connection to its end and tells how it was closed.
+func ended(t *testing.T, conn *websocket.Conn) (code int, reason string) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, _, err := conn.ReadMessage(); err != nil {
+			closed, ok := errors.AsType[*websocket.CloseError](err)
+			if !ok {
+				t.Fatal(err)
+			}
+			return closed.Code, closed.Text
+		}
+	}
+}
+
+// A page hears of a handshake only whether it failed: why it is refused is said by a
+// close code, so that a page whose session ended while its socket was down learns it.
+func TestRefusedHandshakesSayWhy(t *testing.T) {
+	p := newProvince(t, rand.New(rand.NewPCG(1, 3)))
+	stranger, who := p.stranger(t), p.signIn(t, "D0")
+	for path, protocol := range map[string]string{
+		"live": hub.Subprotocol, "replay/live?at=x": hub.Subprotocol, "tiles": "ioc.tiles.units.v1", "cameras/C0/video": "ioc.video.v1",
+	} {
+		conn := stranger.socket(path, protocol)
+		_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"watch","id":1,"camera":"C0"}`)) // as a page that sees it open
+		if code, reason := ended(t, conn); code != hub.CloseSignIn || reason != "sign_in_first" {
+			t.Errorf("%s without a session: %d %s", path, code, reason)
+		}
+	}
+	if code, reason := ended(t, who.socket("cameras/none/video", "ioc.video.v1")); code != 4404 || reason != "not_found" {
+		t.Errorf("video of no camera: %d %s", code, reason)
+	}
+	if code, reason := ended(t, who.socket("replay/live?at=x", hub.Subprotocol)); code != hub.CloseBadMessage || reason != "not_a_time" {
+		t.Errorf("replay of no time: %d %s", code, reason)
+	}
+	d := websocket.Dialer{Jar: stranger.jar}
+	if conn, resp, err := d.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/api/v1/live", http.Header{"Origin": {"http://elsewhere.example"}}); err == nil {
+		conn.Close()
+		t.Error("another site's page is let in to hear why it is not")
+	} else if resp == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("another site's page: %v", err)
+	} else {
+		resp.Body.Close()
+	}
+
+	// The scope goes while the socket is down.
+	source := p.source
+	source.Scopes = slices.DeleteFunc(slices.Clone(source.Scopes), func(s metrics.Scope) bool { return s.ID == "D0" })
+	without, faults := metrics.NewCatalogue(source)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	p.current.Store(without)
+	if code, reason := ended(t, who.dial()); code != hub.CloseNoScope || reason != "no_scope" {
+		t.Errorf("without a scope: %d %s", code, reason)
+	}
 }
 
 // A handover notes what is open, on the alarms too, and is seen by those whose

@@ -97,15 +97,18 @@ func (w *wall) scope(t *testing.T) {
 	})
 	w.part(t, "video", func(t *testing.T) {
 		for who, client := range map[string]*http.Client{"leader": w.leader, "lower": w.lower} {
-			conn, resp, err := w.dial(client, "/api/v1/cameras/cam-01/video?mode=full", "ioc.video.v1")
-			if err == nil {
-				conn.Close()
+			conn, _, err := w.dial(client, "/api/v1/cameras/cam-01/video?mode=full", "ioc.video.v1")
+			if err != nil {
+				t.Fatal(who, err)
 			}
+			_ = conn.SetReadDeadline(time.Now().Add(patience))
+			_, data, err := conn.ReadMessage()
+			conn.Close()
 			if who == "leader" && err != nil {
 				t.Errorf("leader: %v", err)
 			}
-			if who == "lower" && (err == nil || resp == nil || resp.StatusCode != http.StatusNotFound) {
-				t.Errorf("lower: %v %v", err, resp)
+			if who == "lower" && !websocket.IsCloseError(err, 4404) {
+				t.Errorf("lower: %s %v", data, err)
 			}
 		}
 	})
