@@ -140,7 +140,7 @@ type Server struct {
 // New makes the server. Run must be running for live topics to move.
 func New(opts Options) *Server {
 	opts.fill()
-	s := &Server{opts: opts, pairings: access.NewPairings(), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}, marks: map[string][]byte{}, gate: newGate(), standings: newStandings()}
+	s := &Server{opts: opts, pairings: access.NewPairings(opts.Walls), screens: &screens{seen: map[string]*seenWall{}}, log: opts.Log.With("component", "dashboard"), tel: newTelemetry(opts.Registerer), mux: http.NewServeMux(), predicates: map[string]metrics.Predicate{}, marks: map[string][]byte{}, gate: newGate(), standings: newStandings()}
 	s.shapes = sync.OnceValue(func() packed { return pack("application/json", opts.Map) })
 	s.feed = newFeed(s)
 	s.routes()

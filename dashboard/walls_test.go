@@ -140,12 +140,20 @@ func TestWallFromPairingToRevoking(t *testing.T) {
 		t.Errorf("the revoked wall's socket ends with %d %s", code, reason)
 	}
 	ask[anything](wall, "GET", "/api/v1/me", nil, 401)
-	if again := ask[struct{ Code string }](wall, "POST", "/api/v1/pairings", nil, 200).Code; again == "" {
-		t.Error("a revoked wall gets no code")
-	}
 	if n := len(ask[listed](operator, "GET", "/api/v1/walls", nil, 200).Walls); n != 0 {
 		t.Errorf("%d walls after revoking", n)
 	}
+	// It is let in again, by another code: the ten minutes of the first are not over.
+	ask[anything](wall, "GET", "/api/v1/pairings/"+code, nil, 404)
+	again := ask[struct{ Code string }](wall, "POST", "/api/v1/pairings", nil, 200).Code
+	if again == code {
+		t.Error("a revoked wall shows the code that it was let in by")
+	}
+	ask[anything](operator, "POST", "/api/v1/pairings/"+again+"/approve", anything{"name": "Sảnh"}, 200)
+	if state := ask[struct{ State string }](wall, "GET", "/api/v1/pairings/"+again, nil, 200).State; state != "approved" {
+		t.Errorf("state %q after the second approval", state)
+	}
+	ask[anything](wall, "GET", "/api/v1/me", nil, 200)
 }
 
 func (w *person) dial() *websocket.Conn {

@@ -44,22 +44,36 @@ type Pairing struct {
 // Pairings are the screens that wait. They live in memory: after a restart a
 // screen shows another code. Safe for concurrent use.
 type Pairings struct {
+	walls *Walls
+
 	mu     sync.Mutex // guards byCode
 	byCode map[string]*Pairing
 }
 
-// NewPairings has none.
-func NewPairings() *Pairings { return &Pairings{byCode: map[string]*Pairing{}} }
+// NewPairings has none. Walls are what they become.
+func NewPairings(walls *Walls) *Pairings {
+	return &Pairings{walls: walls, byCode: map[string]*Pairing{}}
+}
 
-// Open gives a screen its code. Whoever comes back with the secret of a code that
-// still waits keeps it: a reload changes nothing on the screen.
+// over reports whether nothing comes of a pairing any more: its ten minutes have
+// passed, or the wall that it became was revoked.
+func (p *Pairings) over(one *Pairing, now time.Time) bool {
+	if one.token == "" || now.After(one.Expires) {
+		return now.After(one.Expires)
+	}
+	_, good := p.walls.Check(one.token, now)
+	return !good
+}
+
+// Open gives a screen its code. Whoever comes back with the secret of a code keeps
+// it: a reload changes nothing on the screen.
 func (p *Pairings) Open(secret, remote string, now time.Time) (Pairing, string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := 0
 	for code, one := range p.byCode {
 		switch {
-		case now.After(one.Expires):
+		case p.over(one, now):
 			delete(p.byCode, code)
 		case secret != "" && one.secret == keyOf(secret):
 			return *one, secret, nil
@@ -86,7 +100,7 @@ func (p *Pairings) Claim(code, secret string, now time.Time) (token string, expi
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.byCode[cleanCode(code)]
-	if one == nil || now.After(one.Expires) || subtle.ConstantTimeCompare([]byte(one.secret), []byte(keyOf(secret))) != 1 {
+	if one == nil || p.over(one, now) || subtle.ConstantTimeCompare([]byte(one.secret), []byte(keyOf(secret))) != 1 {
 		return "", time.Time{}, ErrNoPairing
 	}
 	return one.token, one.Expires, nil
@@ -98,7 +112,7 @@ func (p *Pairings) Approve(code string, now time.Time, issue func() (token strin
 	code = cleanCode(code)
 	p.mu.Lock()
 	one := p.byCode[code]
-	if one == nil || now.After(one.Expires) {
+	if one == nil || p.over(one, now) {
 		p.mu.Unlock()
 		return ErrNoPairing
 	}

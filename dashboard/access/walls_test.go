@@ -15,7 +15,7 @@ func TestPairing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, now := access.NewPairings(), time.Now()
+	p, now := access.NewPairings(walls), time.Now()
 	one, secret, err := p.Open("", "10.0.0.1", now)
 	if err != nil || len(one.Code) != 6 || strings.ContainsAny(one.Code, "01IO") {
 		t.Fatalf("%+v, %v", one, err)
@@ -97,7 +97,11 @@ func TestPairing(t *testing.T) {
 }
 
 func TestPairingsAreBounded(t *testing.T) {
-	p, now := access.NewPairings(), time.Now()
+	walls, err := access.NewWalls(t.Context(), memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, now := access.NewPairings(walls), time.Now()
 	var refused error
 	for range 100 {
 		if _, _, err := p.Open("", "10.0.0.1", now); err != nil {

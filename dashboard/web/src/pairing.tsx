@@ -5,7 +5,7 @@ import { api, whyNot, type Problem } from "./api";
 import { span } from "./format";
 import { lang, t } from "./i18n";
 import { LangButton } from "./pieces";
-import { live, now, whoAmI } from "./store";
+import { live, me, now, whoAmI } from "./store";
 import "./pairing.css";
 
 const ASK_MS = 3_000, RETRY_MS = 10_000;
@@ -27,7 +27,9 @@ export default function Pairing() {
         setProblem(undefined);
         if (answer.state === "approved") {
           await whoAmI();
-          live.reconnect();
+          if (me.value) { live.reconnect(); return; }
+          mine = ""; // revoked meanwhile, or this browser keeps no cookie: another code
+          later(RETRY_MS);
           return;
         }
         later(ASK_MS);

@@ -70,7 +70,7 @@ export function WallView({ size }: { size?: [number, number] }) {
   // it keeps its last picture, greyed, and keeps trying: nobody is there at night.
   useEffect(() => {
     if (link.value !== "signin" || past) return;
-    void whoAmI();
+    void whoAmI().then(() => { if (me.value) live.reconnect(); }); // somebody's session here has ended: a paired wall again
     const again = setInterval(() => live.reconnect(), 60_000);
     return () => clearInterval(again);
   }, [link.value]);
