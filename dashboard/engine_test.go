@@ -108,7 +108,7 @@ func newDesk(t testing.TB) *desk {
 		{Name: "lanhdao", Label: "Lãnh đạo", Role: access.Leader, Scope: "U0", Password: "p"},
 		{Name: "vanhanh", Label: "Vận hành", Role: access.Operator, Scope: "U0", Password: "p"},
 	}
-	who, err := access.New(t.Context(), users, memory{})
+	who, err := access.New(t.Context(), "ioc", users, memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,7 @@
 package dashboard
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -12,51 +11,58 @@ import (
 	"vonglau/metrics"
 )
 
-// ownerLength is how much of a token's hash names its owner.
-const ownerLength = 16
-
-// owner names a session or a wall towards the hub without telling its token: the
-// beginning of the hash that access keeps it under.
-func owner(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])[:ownerLength]
-}
-
-// ownerOf names whoever the request is granted to: a session that has ended does
-// not name a wall's connection.
-func (s *Server) ownerOf(r *http.Request) string {
-	if token := cookieOf(r, sessionCookie); token != "" {
-		if _, ok := s.opts.Access.Check(token, time.Now()); ok {
-			return owner(token)
-		}
-	}
-	return owner(cookieOf(r, wallCookie))
-}
-
 // Ended closes the connections of a session or a wall that is over, by the key
 // under which access keeps it.
 func (s *Server) Ended(key string) {
-	if len(key) >= ownerLength {
-		s.opts.Hub.Kick(key[:ownerLength], hub.CloseSignIn, "the session or the wall was revoked")
+	s.opts.Hub.Kick(func(session string) bool { return session == key }, hub.CloseSignIn, "the session or the wall was revoked")
+}
+
+// sweepEvery is how long a connection may outlive a session that nobody ended.
+const sweepEvery = time.Minute
+
+// sweep does that until ctx ends.
+func (s *Server) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if err := s.Sweep(ctx, now); err != nil {
+				s.log.Warn("a session or a wall that is over is still in the journal; it is refused, and taken out once the journal writes again: a restart before that lets it in", "error", err)
+			}
+		}
 	}
+}
+
+// Sweep closes the connections of sessions and walls whose time is over, and takes
+// out of the journal what it had not let go. Run does it every minute.
+func (s *Server) Sweep(ctx context.Context, now time.Time) error {
+	s.opts.Hub.Kick(func(session string) bool { return !s.good(session, now) }, hub.CloseSignIn, "the session is over")
+	return errors.Join(s.opts.Access.Sweep(ctx, now), s.opts.Walls.Sweep(ctx, now))
+}
+
+// good reports whether what access keeps under a key still grants anything.
+func (s *Server) good(key string, now time.Time) bool {
+	return s.opts.Access.Good(key, now) || s.opts.Walls.Good(key, now)
 }
 
 // liveSocket carries the live topics. Each topic is checked when it is subscribed.
 func (s *Server) liveSocket(w http.ResponseWriter, r *http.Request, a asker) error {
-	whose := s.ownerOf(r)
-	s.opts.Hub.Serve(w, r, whose, func(topic string) error {
+	s.opts.Hub.Serve(w, r, hub.Who{Owner: a.User, Session: a.key}, func(topic string) error {
 		// As the scope is now: a connection outlives days and catalogues.
 		predicate, err := s.predicate(a.Scope)
 		if err != nil {
 			return hub.ErrOutsideScope
 		}
-		_, err = s.topic(asker{a.Principal, predicate}, topic)
+		_, err = s.topic(asker{Principal: a.Principal, predicate: predicate}, topic)
 		return err
 	})
-	// A session that was revoked between the check and the connection's joining
-	// was kicked while there was nothing to kick.
-	if _, ok := s.principal(r, time.Now()); !ok {
-		s.opts.Hub.Kick(whose, hub.CloseSignIn, "the session or the wall was revoked")
+	// A session that ended between the check and the connection's joining was kicked
+	// while there was nothing to kick.
+	if !s.good(a.key, time.Now()) {
+		s.Ended(a.key)
 	}
 	return nil
 }

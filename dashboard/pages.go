@@ -28,7 +28,7 @@ func (s *Server) pages() {
 	s.mux.HandleFunc("GET /wall", index) // without a session it shows a pairing code: nobody signs in at a wall
 	for _, pattern := range []string{"GET /district", "GET /district/{scope}", "GET /explore", "GET /replay", "GET /devices"} {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if p, ok := s.principal(r, time.Now()); !ok || p.Role == access.Screen {
+			if p, _, ok := s.principal(r, time.Now()); !ok || p.Role == access.Screen {
 				http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 				return
 			}
@@ -36,7 +36,7 @@ func (s *Server) pages() {
 		})
 	}
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		p, ok := s.principal(r, time.Now())
+		p, _, ok := s.principal(r, time.Now())
 		http.Redirect(w, r, home(p, ok), http.StatusSeeOther)
 	})
 	s.mux.HandleFunc("GET /{file}", func(w http.ResponseWriter, r *http.Request) {

@@ -49,6 +49,12 @@ type memory map[string][]byte
 func (m memory) All(context.Context) (map[string][]byte, error)    { return maps.Clone(m), nil }
 func (m memory) Put(_ context.Context, key string, v []byte) error { m[key] = v; return nil }
 func (m memory) Delete(_ context.Context, key string) error        { delete(m, key); return nil }
+func (m memory) Get(context.Context, string) ([]byte, uint64, error) {
+	return nil, 0, errors.ErrUnsupported // no test's wall is a day old
+}
+func (m memory) Update(context.Context, string, []byte, uint64) (uint64, error) {
+	return 0, errors.ErrUnsupported
+}
 
 // province is a random catalogue with a value, an alarm and a camera everywhere.
 type province struct {
@@ -57,6 +63,7 @@ type province struct {
 	current   atomic.Pointer[metrics.Catalogue]
 	source    metrics.Source
 	url       string
+	server    *dashboard.Server
 	alarms    *alarm.Book
 	// jpeg stands in for the decoder of keyframes; nil: there is none.
 	jpeg  func(ctx context.Context, id string) ([]byte, time.Time, error)
@@ -140,7 +147,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	for _, s := range src.Scopes {
 		users = append(users, access.User{Name: s.ID, Label: s.ID, Role: access.Operator, Scope: s.ID, Password: "p"})
 	}
-	who, err := access.New(t.Context(), users, memory{})
+	who, err := access.New(t.Context(), "ioc", users, memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +159,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 		t.Fatal(err)
 	}
 	sessions := replay.NewSessions(archive)
-	server := dashboard.New(dashboard.Options{
+	p.server = dashboard.New(dashboard.Options{
 		Catalogue: p.current.Load, Live: engine, Alarms: p.alarms, Hub: h, Access: who, Video: pictures,
 		Pages: fstest.MapFS{"index.html": {Data: []byte("<html>")}},
 		Act:   func(_ context.Context, a alarm.Act) error { p.alarms.Apply(a); return nil },
@@ -183,7 +190,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	recorder, err := replay.NewRecorder(archive, replay.RecorderOptions{
 		Config: replay.Config{Keep: time.Hour, MaxBytes: 1 << 30}, Kinds: dashboard.ReplayKinds,
 		Scopes: func() []replay.Scope {
-			list := server.RecordedScopes()
+			list := p.server.RecordedScopes()
 			for i := range list {
 				if p.wider.Load() {
 					list[i].Mark = list[0].Mark // the root's
@@ -199,9 +206,9 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)
-	go func() { done <- server.Run(ctx) }()
+	go func() { done <- p.server.Run(ctx) }()
 	go func() { done <- recorder.Run(ctx) }()
-	srv := httptest.NewServer(server)
+	srv := httptest.NewServer(p.server)
 	p.url = srv.URL
 	t.Cleanup(func() {
 		bound, stop := context.WithTimeout(context.Background(), time.Minute)

@@ -152,7 +152,7 @@ func (s *Server) replaySocket(w http.ResponseWriter, r *http.Request, a asker) e
 			Player: player,
 			Allow:  func(topic string) error { return s.replayTopic(a, scope, topic) },
 			Check: func(now time.Time) (int, string) {
-				who, ok := s.principal(r, now)
+				who, _, ok := s.principal(r, now)
 				if !ok || who.User != a.User {
 					return hub.CloseSignIn, "the session ended"
 				}

@@ -169,8 +169,15 @@ func (o *Options) fill() {
 	}
 }
 
-// Run feeds the live topics until ctx ends.
-func (s *Server) Run(ctx context.Context) error { return s.feed.run(ctx) }
+// Run feeds the live topics, and ends what is over, until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	var behind sync.WaitGroup
+	defer behind.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	behind.Go(func() { s.sweep(ctx) })
+	return s.feed.run(ctx)
+}
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -240,13 +247,14 @@ func (s *Server) routes() {
 type asker struct {
 	access.Principal
 	predicate metrics.Predicate
+	key       string // under which access keeps what is asked by
 }
 
 // authenticated runs an API handler for whoever holds a session; nobody else
 // gets further than here.
 func (s *Server) authenticated(w http.ResponseWriter, r *http.Request, pattern string, handle func(http.ResponseWriter, *http.Request, asker) error) {
 	start := time.Now()
-	principal, ok := s.principal(r, start)
+	principal, key, ok := s.principal(r, start)
 	if !ok {
 		s.problem(w, r, refuse("sign_in_first"))
 		return
@@ -260,7 +268,7 @@ func (s *Server) authenticated(w http.ResponseWriter, r *http.Request, pattern s
 		s.problem(w, r, refuse("no_scope", "scope", principal.Scope))
 		return
 	}
-	if err := handle(w, r, asker{principal, predicate}); err != nil {
+	if err := handle(w, r, asker{principal, predicate, key}); err != nil {
 		s.problem(w, r, err)
 	}
 	s.tel.requests.WithLabelValues(pattern).Observe(time.Since(start).Seconds())

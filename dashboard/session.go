@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"vonglau/dashboard/access"
-	"vonglau/dashboard/hub"
 )
 
 const sessionCookie = "ioc_session"
@@ -18,14 +17,17 @@ func cookieOf(r *http.Request, name string) string {
 	return ""
 }
 
-// principal finds who asks. A wall that somebody signed in at is theirs for as
-// long as the session lasts, and then a wall again.
-func (s *Server) principal(r *http.Request, now time.Time) (access.Principal, bool) {
-	if p, ok := s.opts.Access.Check(cookieOf(r, sessionCookie), now); ok {
-		return p, true
+// principal finds who asks, and the key under which access keeps what that one asks
+// by. A wall that somebody signed in at is theirs for as long as the session lasts,
+// and then a wall again.
+func (s *Server) principal(r *http.Request, now time.Time) (p access.Principal, key string, ok bool) {
+	token := cookieOf(r, sessionCookie)
+	if p, ok = s.opts.Access.Check(token, now); ok {
+		return p, access.KeyOf(token), true
 	}
-	wall, ok := s.opts.Walls.Check(cookieOf(r, wallCookie), now)
-	return wall.Principal(), ok
+	token = cookieOf(r, wallCookie)
+	wall, ok := s.opts.Walls.Check(token, now)
+	return wall.Principal(), access.KeyOf(token), ok
 }
 
 // wallRoutes are all that a wall may ask: fail closed, so that a new route is
@@ -86,11 +88,12 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	token := cookieOf(r, sessionCookie)
-	if err := s.opts.Access.SignOut(r.Context(), token); err != nil {
+	err := s.opts.Access.SignOut(r.Context(), token)
+	s.Ended(access.KeyOf(token))
+	if err != nil {
 		s.problem(w, r, err)
 		return
 	}
-	s.opts.Hub.Kick(owner(token), hub.CloseSignIn, "signed out")
 	s.setCookie(w, sessionCookie, "", -time.Second)
 	w.WriteHeader(http.StatusNoContent)
 }

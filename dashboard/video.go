@@ -149,7 +149,7 @@ func (x *sight) ends(camera string) (code int, why string) {
 
 // look asks who the viewer is now, and what that one may see.
 func (x *sight) look(now time.Time) {
-	p, ok := x.s.principal(x.r, now)
+	p, _, ok := x.s.principal(x.r, now)
 	if !ok {
 		x.code, x.why = hub.CloseSignIn, "the session or the wall was revoked"
 		return

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ const (
 	screenForgets = time.Hour // a browser that is no paired wall
 )
 
-// screens are the newest reports, by user of a wall or owner of a session.
+// screens are the newest reports, by user of a wall or key of a session.
 type screens struct {
 	mu   sync.Mutex // guards seen
 	seen map[string]*seenWall
@@ -68,7 +69,7 @@ func (s *screens) list(now time.Time) map[string]*seenWall {
 	defer s.mu.Unlock()
 	all := make(map[string]*seenWall, len(s.seen))
 	for key, one := range s.seen {
-		if len(key) == ownerLength && now.Sub(one.at) > screenForgets {
+		if !strings.HasPrefix(key, access.WallUser) && now.Sub(one.at) > screenForgets {
 			delete(s.seen, key)
 			continue
 		}
@@ -87,7 +88,7 @@ func (s *Server) reportWall(w http.ResponseWriter, r *http.Request, a asker) err
 	if len(report.Sequence) > maxSequences || len(report.Layout) > 100 || len(report.Scene) > 100 || len(report.Link) > 20 {
 		return refuse("report_too_long")
 	}
-	key := s.ownerOf(r)
+	key := a.key
 	if a.Role == access.Screen {
 		key = a.User
 		token := cookieOf(r, wallCookie)

@@ -237,6 +237,55 @@ func TestRefusedHandshakesSayWhy(t *testing.T) {
 	}
 }
 
+// What is live ends with the session, also when nobody ended that: its time is over.
+func TestSocketEndsWithItsSession(t *testing.T) {
+	p := newProvince(t, rand.New(rand.NewPCG(1, 3)))
+	who := p.signIn(t, "D0")
+	conn := who.dial()
+	if err := p.server.Sweep(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.WriteJSON(anything{"type": "subscribe", "topics": []string{"overview/D0"}}); err != nil {
+		t.Fatal(err)
+	}
+	nextFrame(t, conn, func(f replayFrame) bool { return f.Type == "snapshot" }) // it goes on
+	if err := p.server.Sweep(t.Context(), time.Now().Add(31*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if code, reason := ended(t, conn); code != hub.CloseSignIn {
+		t.Errorf("it ends with %d %s", code, reason)
+	}
+	ask[anything](who, "GET", "/api/v1/me", nil, 401)
+}
+
+// However often somebody signs in, their sockets leave room for others'.
+func TestSocketsAreCountedByUser(t *testing.T) {
+	p := newProvince(t, rand.New(rand.NewPCG(1, 3)))
+	one, again, other := p.signIn(t, "D0"), p.signIn(t, "D0"), p.signIn(t, "D1")
+	hello := func(who *person) bool {
+		conn := who.dial()
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := conn.ReadMessage()
+		if err != nil && !websocket.IsCloseError(err, hub.CloseTooMany) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	for i := range 200 {
+		if who := []*person{one, again}[i%2]; !hello(who) {
+			t.Fatalf("socket %d is one too many", i+1)
+		}
+	}
+	if hello(one) || hello(again) {
+		t.Error("one user has more than 200 sockets")
+	}
+	if !hello(other) {
+		t.Error("another user pays for it")
+	}
+}
+
 // A handover notes what is open, on the alarms too, and is seen by those whose
 // scope holds it.
 func TestHandover(t *testing.T) {

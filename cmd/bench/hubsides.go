@@ -78,7 +78,7 @@ func hubServer() (commands, error) {
 		}
 	}()
 	addr, err := serve(func(w http.ResponseWriter, r *http.Request) {
-		h.Serve(w, r, "bench", func(string) error { return nil })
+		h.Serve(w, r, hub.Who{Owner: "bench"}, func(string) error { return nil })
 	})
 	return commands{
 		"addr": func([]string) (any, error) { return addr, nil },

@@ -24,7 +24,7 @@ func (a *app) startDashboard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.access, err = access.New(ctx, a.cfg.Users, sessions); err != nil {
+	if a.access, err = access.New(ctx, a.cfg.Name, a.cfg.Users, sessions); err != nil {
 		return err
 	}
 	kept := map[string]*journal.Bucket{}

@@ -8,9 +8,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +104,9 @@ type Principal struct {
 // Sessions is where sessions last: a compare-and-set bucket of the journal.
 type Sessions interface {
 	All(ctx context.Context) (map[string][]byte, error)
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
 	Put(ctx context.Context, key string, value []byte) error
+	Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
 	Delete(ctx context.Context, key string) error
 }
 
@@ -117,21 +119,21 @@ var (
 // Bounds.
 const (
 	sessionFor  = 30 * 24 * time.Hour // a wall must not meet a login page at night
-	maxSessions = 10_000
-	maxFailures = 10 // in a minute, by user or by address
+	maxSessions = 200                 // of one user; that user's oldest ends
+	maxFailures = 10                  // in a minute, by user or by address
 	maxWatched  = 10_000
 	maxName     = 1000 // bytes of a user's name and of a password
 )
 
 // Access checks passwords and keeps sessions. Safe for concurrent use.
 type Access struct {
+	program  string
 	users    map[string]User
-	sessions Sessions
+	sessions *granted[session]
 	decoy    string        // a hash that an unknown user's password is compared with; empty: nobody has one
 	hashing  chan struct{} // capacity 2: a hash takes 64 MiB
 
-	mu       sync.Mutex // guards all below
-	live     map[string]session
+	mu       sync.Mutex // guards failures
 	failures map[string][]time.Time
 }
 
@@ -139,28 +141,31 @@ type Access struct {
 type session struct {
 	User    string    `json:"user"`
 	Expires time.Time `json:"expires"`
+	Program string    `json:"program,omitempty"` // that granted it
 }
 
-// New loads the sessions. Those of users that are no longer there end.
-func New(ctx context.Context, users []User, sessions Sessions) (*Access, error) {
-	a := &Access{users: map[string]User{}, sessions: sessions, hashing: make(chan struct{}, 2), live: map[string]session{}, failures: map[string][]time.Time{}}
+// New loads the sessions. Those that this program granted to users who are no longer
+// there end; another one that shares the journal may have users of its own.
+func New(ctx context.Context, program string, users []User, store Sessions) (*Access, error) {
+	a := &Access{program: program, users: map[string]User{}, hashing: make(chan struct{}, 2), failures: map[string][]time.Time{}}
 	for _, u := range users {
 		a.users[u.Name] = u
 		a.decoy = cmp.Or(a.decoy, u.Hash)
 	}
-	all, err := sessions.All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("sessions: %w", err)
+	var err error
+	if a.sessions, err = load[session](ctx, store, "sessions"); err != nil {
+		return nil, err
 	}
-	for key, value := range all {
-		var s session
-		if json.Unmarshal(value, &s) == nil && time.Now().Before(s.Expires) && a.users[s.User].Name != "" {
-			a.live[key] = s
-		} else if err := sessions.Delete(ctx, key); err != nil {
-			return nil, fmt.Errorf("sessions: %w", err)
-		}
-	}
-	return a, nil
+	return a, a.Sweep(ctx, time.Now())
+}
+
+// Sweep ends sessions whose time is over, and takes those out of the bucket that it
+// had not let go when they ended.
+func (a *Access) Sweep(ctx context.Context, now time.Time) error {
+	return a.sessions.sweep(ctx, func(s session) bool {
+		_, known := a.users[s.User]
+		return now.After(s.Expires) || !known && s.Program == a.program
+	})
 }
 
 // SignIn checks a password and opens a session. Remote is the asker's address.
@@ -171,45 +176,25 @@ func (a *Access) SignIn(ctx context.Context, user, password, remote string, now 
 	if err := a.verify(ctx, user, password, remote, now); err != nil {
 		return "", Principal{}, err
 	}
+	if err := a.makeRoom(ctx, user); err != nil {
+		return "", Principal{}, err
+	}
 	token = newToken()
-	s := session{User: user, Expires: now.Add(sessionFor)}
-	value, err := json.Marshal(s)
-	if err != nil {
-		return "", Principal{}, fmt.Errorf("session: %w", err)
-	}
-	key := keyOf(token)
-	if err := a.sessions.Put(ctx, key, value); err != nil {
-		return "", Principal{}, fmt.Errorf("session: %w", err)
-	}
-	for _, old := range a.add(key, s, now) {
-		if err := a.sessions.Delete(ctx, old); err != nil {
-			return "", Principal{}, fmt.Errorf("session: %w", err)
-		}
+	if err := a.sessions.grant(ctx, KeyOf(token), session{User: user, Expires: now.Add(sessionFor), Program: a.program}); err != nil {
+		return "", Principal{}, err
 	}
 	return token, a.users[user].principal(), nil
 }
 
-// add takes a session up and returns those that are over, and the oldest one when
-// there are too many: their places in the bucket are to be given back.
-func (a *Access) add(key string, s session, now time.Time) (gone []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	oldest := ""
-	for k, other := range a.live {
-		if now.After(other.Expires) {
-			gone = append(gone, k)
-		} else if oldest == "" || other.Expires.Before(a.live[oldest].Expires) {
-			oldest = k
-		}
+// makeRoom ends a user's oldest sessions, so that there is room for one more. Nobody
+// loses one for what another does.
+func (a *Access) makeRoom(ctx context.Context, user string) error {
+	mine := a.sessions.list(func(s session) bool { return s.User == user })
+	if len(mine) < maxSessions {
+		return nil
 	}
-	if len(gone) == 0 && len(a.live) >= maxSessions {
-		gone = append(gone, oldest)
-	}
-	for _, k := range gone {
-		delete(a.live, k)
-	}
-	a.live[key] = s
-	return gone
+	keys := slices.SortedFunc(maps.Keys(mine), func(a, b string) int { return mine[a].Expires.Compare(mine[b].Expires) })
+	return a.sessions.end(ctx, keys[:len(keys)-maxSessions+1]...)
 }
 
 // verify compares a password, a few at a time, so that guesses sent all at once
@@ -251,12 +236,11 @@ func (u User) principal() Principal {
 
 // Check finds the principal of a session's token.
 func (a *Access) Check(token string, now time.Time) (Principal, bool) {
-	if token == "" {
-		return Principal{}, false
-	}
-	a.mu.Lock()
-	s, ok := a.live[keyOf(token)]
-	a.mu.Unlock()
+	return a.check(KeyOf(token), now)
+}
+
+func (a *Access) check(key string, now time.Time) (Principal, bool) {
+	s, ok := a.sessions.get(key)
 	u, known := a.users[s.User]
 	if !ok || !known || now.After(s.Expires) {
 		return Principal{}, false
@@ -264,43 +248,27 @@ func (a *Access) Check(token string, now time.Time) (Principal, bool) {
 	return u.principal(), true
 }
 
-// SignOut ends a session.
+// Good reports whether the session that is kept under a key goes on.
+func (a *Access) Good(key string, now time.Time) bool {
+	_, ok := a.check(key, now)
+	return ok
+}
+
+// SignOut ends a session, also when it fails: another SignOut or the next Sweep then
+// takes it out of the bucket.
 func (a *Access) SignOut(ctx context.Context, token string) error {
-	key := keyOf(token)
-	a.mu.Lock()
-	_, ok := a.live[key]
-	delete(a.live, key)
-	a.mu.Unlock()
-	if !ok {
-		return nil
-	}
-	if err := a.sessions.Delete(ctx, key); err != nil {
-		return fmt.Errorf("session: %w", err)
-	}
-	return nil
+	return a.sessions.end(ctx, KeyOf(token))
 }
 
 // Changed takes over what a program that shares the journal has done: a session
 // that it opened or, with a nil value, one that is over. Ended tells whether that
 // one was good here.
 func (a *Access) Changed(key string, value []byte) (ended bool) {
-	var s session
-	known := value != nil && json.Unmarshal(value, &s) == nil && a.users[s.User].Name != ""
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, had := a.live[key]
-	if !known {
-		delete(a.live, key)
-		return had
-	}
-	if len(a.live) < maxSessions {
-		a.live[key] = s
-	}
-	return false
+	return a.sessions.changed(key, value)
 }
 
-// keyOf is what is stored of a token: who reads the bucket cannot sign in.
-func keyOf(token string) string {
+// KeyOf is what is kept of a token: who reads the bucket cannot sign in.
+func KeyOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }

@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"maps"
 	"runtime"
 	"strings"
@@ -21,13 +22,29 @@ func (m memory) All(context.Context) (map[string][]byte, error)    { return maps
 func (m memory) Put(_ context.Context, key string, v []byte) error { m[key] = v; return nil }
 func (m memory) Delete(_ context.Context, key string) error        { delete(m, key); return nil }
 
+func (m memory) Get(_ context.Context, key string) (value []byte, revision uint64, err error) {
+	value, there := m[key]
+	if !there {
+		return nil, 0, errors.New("not found")
+	}
+	return value, uint64(crc32.ChecksumIEEE(value)), nil
+}
+
+func (m memory) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if _, is, err := m.Get(ctx, key); err != nil || is != revision {
+		return 0, errors.New("changed by someone else meanwhile")
+	}
+	m[key] = value
+	return uint64(crc32.ChecksumIEEE(value)), nil
+}
+
 func TestSession(t *testing.T) {
 	users := []access.User{
 		{Name: "trucban", Role: access.Duty, Scope: "15", Hash: access.Hash("đúng mật khẩu")},
 		{Name: "demo", Role: access.Leader, Scope: "15", Password: "x"},
 	}
 	store := memory{}
-	a, err := access.New(t.Context(), users, store)
+	a, err := access.New(t.Context(), "ioc", users, store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +64,7 @@ func TestSession(t *testing.T) {
 		}
 	}
 	// A restart keeps the session; a user that is gone loses it.
-	again, err := access.New(t.Context(), users, store)
+	again, err := access.New(t.Context(), "ioc", users, store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +97,7 @@ const costly = "$argon2id$v=19$m=8192,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAA
 
 // Guesses that are sent all at once are no more than those sent one by one.
 func TestGuessesAtOnceAreCounted(t *testing.T) {
-	a, err := access.New(t.Context(), []access.User{{Name: "demo", Role: access.Leader, Scope: "15", Hash: costly}}, memory{})
+	a, err := access.New(t.Context(), "ioc", []access.User{{Name: "demo", Role: access.Leader, Scope: "15", Hash: costly}}, memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +120,11 @@ func TestGuessesAtOnceAreCounted(t *testing.T) {
 	}
 }
 
-// Sessions that are over, and those beyond the bound, give their places back:
-// a centre that runs for years has room for the next one.
+// Sessions that are over give their places back: a centre that runs for years has
+// room for the next one.
 func TestSessionsThatAreOverAreForgotten(t *testing.T) {
 	store := memory{}
-	a, err := access.New(t.Context(), []access.User{{Name: "demo", Role: access.Leader, Scope: "15", Password: "x"}}, store)
+	a, err := access.New(t.Context(), "ioc", []access.User{{Name: "demo", Role: access.Leader, Scope: "15", Password: "x"}}, store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,14 +136,50 @@ func TestSessionsThatAreOverAreForgotten(t *testing.T) {
 			}
 		}
 	}
+	if err := a.Sweep(t.Context(), now.Add(2*31*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	if len(store) != 5 {
+		t.Errorf("%d sessions are kept", len(store))
+	}
+}
+
+// A program that signs in again and again loses its own oldest sessions, and nobody
+// else's.
+func TestNobodyLosesASessionToAnother(t *testing.T) {
+	store := memory{}
+	a, err := access.New(t.Context(), "ioc", []access.User{{Name: "wall", Role: access.Leader, Scope: "15", Password: "x"}, {Name: "script", Role: access.Operator, Scope: "15", Password: "y"}}, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	wall, _, err := a.SignIn(t.Context(), "wall", "x", "r", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first, last string
+	for i := range 10_001 {
+		if last, _, err = a.SignIn(t.Context(), "script", "y", "r", now.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = last
+		}
+	}
+	if _, ok := a.Check(wall, now); !ok {
+		t.Error("the wall's session ended")
+	}
+	if _, ok := a.Check(last, now); !ok {
+		t.Error("the newest session ended")
+	}
+	if _, ok := a.Check(first, now); ok || len(store) > 1000 {
 		t.Errorf("%d sessions are kept", len(store))
 	}
 }
 
 // A name of megabytes would be remembered with its failures.
 func TestLongNamesAreNotRemembered(t *testing.T) {
-	a, err := access.New(t.Context(), nil, memory{})
+	a, err := access.New(t.Context(), "ioc", nil, memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +192,7 @@ func TestLongNamesAreNotRemembered(t *testing.T) {
 
 // How long a refusal takes does not tell whether there is such a user.
 func TestUnknownUserTakesAsLong(t *testing.T) {
-	a, err := access.New(t.Context(), []access.User{{Name: "trucban", Role: access.Duty, Scope: "15", Hash: costly}}, memory{})
+	a, err := access.New(t.Context(), "ioc", []access.User{{Name: "trucban", Role: access.Duty, Scope: "15", Hash: costly}}, memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

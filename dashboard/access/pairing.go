@@ -75,7 +75,7 @@ func (p *Pairings) Open(secret, remote string, now time.Time) (Pairing, string, 
 		switch {
 		case p.over(one, now):
 			delete(p.byCode, code)
-		case secret != "" && one.secret == keyOf(secret):
+		case secret != "" && one.secret == KeyOf(secret):
 			return *one, secret, nil
 		case one.remote == remote:
 			of++
@@ -89,7 +89,7 @@ func (p *Pairings) Open(secret, remote string, now time.Time) (Pairing, string, 
 		code = randomCode(codeLength)
 	}
 	secret = newToken()
-	one := &Pairing{Code: code, Expires: now.Add(pairingFor), secret: keyOf(secret), remote: remote}
+	one := &Pairing{Code: code, Expires: now.Add(pairingFor), secret: KeyOf(secret), remote: remote}
 	p.byCode[code] = one
 	return *one, secret, nil
 }
@@ -100,7 +100,7 @@ func (p *Pairings) Claim(code, secret string, now time.Time) (token string, expi
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.byCode[cleanCode(code)]
-	if one == nil || p.over(one, now) || subtle.ConstantTimeCompare([]byte(one.secret), []byte(keyOf(secret))) != 1 {
+	if one == nil || p.over(one, now) || subtle.ConstantTimeCompare([]byte(one.secret), []byte(KeyOf(secret))) != 1 {
 		return "", time.Time{}, ErrNoPairing
 	}
 	return one.token, one.Expires, nil

@@ -3,12 +3,10 @@ package access
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -48,70 +46,53 @@ func (w Wall) Principal() Principal {
 
 // Walls keeps the tokens of walls by their hash. Safe for concurrent use.
 type Walls struct {
-	store Sessions
-
-	mu    sync.Mutex // guards all below
-	byKey map[string]Wall
+	granted *granted[Wall]
 }
 
 // NewWalls loads the walls; those not seen for a year end.
 func NewWalls(ctx context.Context, store Sessions) (*Walls, error) {
-	all, err := store.All(ctx)
+	g, err := load[Wall](ctx, store, "walls")
 	if err != nil {
-		return nil, fmt.Errorf("walls: %w", err)
+		return nil, err
 	}
-	w := &Walls{store: store, byKey: map[string]Wall{}}
-	for key, value := range all {
-		var one Wall
-		if json.Unmarshal(value, &one) == nil && time.Now().Before(one.Expires) {
-			w.byKey[key] = one
-		} else if err := store.Delete(ctx, key); err != nil {
-			return nil, fmt.Errorf("walls: %w", err)
-		}
-	}
-	return w, nil
+	w := &Walls{g}
+	return w, w.Sweep(ctx, time.Now())
+}
+
+// Sweep ends walls that were not seen for a year, and takes those out of the bucket
+// that it had not let go when they were revoked.
+func (w *Walls) Sweep(ctx context.Context, now time.Time) error {
+	return w.granted.sweep(ctx, func(wall Wall) bool { return !now.Before(wall.Expires) })
 }
 
 // Issue makes a wall known and returns its token, which is told only once.
 func (w *Walls) Issue(ctx context.Context, wall Wall, now time.Time) (token string, issued Wall, err error) {
-	w.mu.Lock()
-	full := len(w.byKey) >= maxWalls
-	w.mu.Unlock()
-	if full {
+	if len(w.List()) >= maxWalls {
 		return "", Wall{}, ErrTooManyWalls
 	}
 	token = newToken()
 	wall.ID = strings.ToLower(randomCode(8))
 	wall.PairedAt, wall.Expires = now, now.Add(wallFor)
-	if err := w.put(ctx, keyOf(token), wall); err != nil {
+	if err := w.granted.grant(ctx, KeyOf(token), wall); err != nil {
 		return "", Wall{}, err
 	}
 	return token, wall, nil
 }
 
-func (w *Walls) put(ctx context.Context, key string, wall Wall) error {
-	value, err := json.Marshal(wall)
-	if err != nil {
-		return fmt.Errorf("wall: %w", err)
-	}
-	if err := w.store.Put(ctx, key, value); err != nil {
-		return fmt.Errorf("wall: %w", err)
-	}
-	w.mu.Lock()
-	w.byKey[key] = wall
-	w.mu.Unlock()
-	return nil
-}
-
 // Check finds the wall of a token.
 func (w *Walls) Check(token string, now time.Time) (Wall, bool) {
-	if token == "" {
-		return Wall{}, false
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	wall, ok := w.byKey[keyOf(token)]
+	return w.check(KeyOf(token), now)
+}
+
+func (w *Walls) check(key string, now time.Time) (Wall, bool) {
+	wall, ok := w.granted.get(key)
 	return wall, ok && now.Before(wall.Expires)
+}
+
+// Good reports whether the wall that is kept under a key may still look.
+func (w *Walls) Good(key string, now time.Time) bool {
+	_, ok := w.check(key, now)
+	return ok
 }
 
 // Touch begins the wall's year anew, at most once a day; rolled tells whether it did.
@@ -121,54 +102,28 @@ func (w *Walls) Touch(ctx context.Context, token string, now time.Time) (rolled 
 		return false, nil
 	}
 	wall.Expires = now.Add(wallFor)
-	return true, w.put(ctx, keyOf(token), wall)
+	err = w.granted.renew(ctx, KeyOf(token), wall)
+	return err == nil, err
 }
 
 // Changed takes over what a program that shares the journal has done: a wall that
 // it paired or, with a nil value, one that it revoked. Ended tells whether that one
 // was good here.
-func (w *Walls) Changed(key string, value []byte) (ended bool) {
-	var wall Wall
-	known := value != nil && json.Unmarshal(value, &wall) == nil
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	_, had := w.byKey[key]
-	if !known {
-		delete(w.byKey, key)
-		return had
-	}
-	w.byKey[key] = wall
-	return false
-}
+func (w *Walls) Changed(key string, value []byte) (ended bool) { return w.granted.changed(key, value) }
 
-// List is every wall, by name.
+// List is every wall, by name, with those that the bucket has not let go yet.
 func (w *Walls) List() []Wall {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	list := make([]Wall, 0, len(w.byKey))
-	for _, wall := range w.byKey {
-		list = append(list, wall)
-	}
+	list := slices.Collect(maps.Values(w.granted.list(func(Wall) bool { return true })))
 	slices.SortFunc(list, func(a, b Wall) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return list
 }
 
-// Revoke ends a wall's token. Key is the hash under which it was kept, so that
-// its connections can be found and ended.
+// Revoke ends a wall's token, also when it fails: the wall stays in the list until
+// the bucket has let it go, which another Revoke or the next Sweep sees to. Key is
+// the hash under which it was kept, so that its connections can be found and ended.
 func (w *Walls) Revoke(ctx context.Context, id string) (key string, ok bool, err error) {
-	w.mu.Lock()
-	for k, wall := range w.byKey {
-		if wall.ID == id {
-			key, ok = k, true
-			delete(w.byKey, k) // at once, also when the store is slow: revoking must not wait
-		}
+	for key := range w.granted.list(func(wall Wall) bool { return wall.ID == id }) {
+		return key, true, w.granted.end(ctx, key)
 	}
-	w.mu.Unlock()
-	if !ok {
-		return "", false, nil
-	}
-	if err := w.store.Delete(ctx, key); err != nil {
-		return key, true, fmt.Errorf("wall: %w", err)
-	}
-	return key, true, nil
+	return "", false, nil
 }

@@ -23,7 +23,7 @@ const (
 // client is one connection. Its reader is its only goroutine, unless it is behind.
 type client struct {
 	hub    *Hub
-	owner  string
+	who    Who
 	allow  func(topic string) error
 	conn   *websocket.Conn
 	wire   *wire
@@ -51,11 +51,17 @@ type subscription struct {
 // this principal; any other error means that there is no such topic.
 var ErrOutsideScope = errors.New("outside the scope")
 
+// Who is at a connection.
+type Who struct {
+	Owner   string // the principal: connections are counted by it
+	Session string // what it is granted by: connections are ended by it
+}
+
 // Serve upgrades a request that has been authenticated and takes the connection
 // over; it returns at once, because a handler that stays holds the request and
-// the server's buffers for as long. Owner names the principal; allow decides
+// the server's buffers for as long. Allow decides
 // about each topic, for as long as the connection lasts.
-func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow func(topic string) error) {
+func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, who Who, allow func(topic string) error) {
 	taker := &wireTaker{ResponseWriter: w}
 	upgrader := websocket.Upgrader{
 		Subprotocols:      []string{Subprotocol},
@@ -70,7 +76,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow 
 		h.tel.refused.WithLabelValues("handshake").Inc()
 		return // the upgrader has answered
 	}
-	c := &client{hub: h, owner: owner, allow: allow, conn: conn, wire: taker.wire, packed: upgrader.EnableCompression}
+	c := &client{hub: h, who: who, allow: allow, conn: conn, wire: taker.wire, packed: upgrader.EnableCompression}
 	c.notes = append(c.notes, textFrame(Hello(time.Now(), h.opts.Heartbeat, h.epoch)))
 	if !h.join(c) {
 		h.tel.refused.WithLabelValues("too_many").Inc()
@@ -89,11 +95,11 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, owner string, allow 
 func (h *Hub) join(c *client) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing || len(h.clients) >= h.opts.MaxClients || h.owners[c.owner] >= h.opts.PerOwner {
+	if h.closing || len(h.clients) >= h.opts.MaxClients || h.owners[c.who.Owner] >= h.opts.PerOwner {
 		return false
 	}
 	h.clients[c] = struct{}{}
-	h.owners[c.owner]++
+	h.owners[c.who.Owner]++
 	h.gone.Add(1)
 	h.tel.clients.Set(float64(len(h.clients)))
 	if !h.beating {
@@ -111,8 +117,8 @@ func (h *Hub) leave(c *client) {
 		h.drop(c, c.topics[0].topic.name)
 	}
 	delete(h.clients, c)
-	if h.owners[c.owner]--; h.owners[c.owner] == 0 {
-		delete(h.owners, c.owner)
+	if h.owners[c.who.Owner]--; h.owners[c.who.Owner] == 0 {
+		delete(h.owners, c.who.Owner)
 	}
 	h.tel.clients.Set(float64(len(h.clients)))
 	if len(h.clients) == 0 && h.beating {

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Heartbeat  time.Duration // default 5 s
 	MaxClients int           // default 5000; more are turned away with CloseTooMany
-	PerOwner   int           // connections of one principal; default 50
+	PerOwner   int           // connections of one principal, over all of its sessions; default 200
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -55,7 +55,7 @@ func New(opts Options) *Hub {
 		opts.MaxClients = 5000
 	}
 	if opts.PerOwner == 0 {
-		opts.PerOwner = 50
+		opts.PerOwner = 200
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -206,13 +206,13 @@ func (h *Hub) drop(c *client, name string) {
 	}
 }
 
-// Kick ends every connection of an owner with a close code: the session was
-// revoked, or its scope changed.
-func (h *Hub) Kick(owner string, code int, reason string) {
+// Kick ends every connection of sessions that are over with a close code. The hub
+// waits while it asks.
+func (h *Hub) Kick(over func(session string) bool, code int, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c := range h.clients {
-		if c.owner == owner {
+		if over(c.who.Session) {
 			c.end(code, reason)
 		}
 	}

@@ -49,7 +49,8 @@ func serve(t *testing.T, opts hub.Options) (*hub.Hub, string) {
 	t.Helper()
 	h := hub.New(opts)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.Serve(w, r, r.URL.Query().Get("owner"), func(topic string) error {
+		owner := r.URL.Query().Get("owner")
+		h.Serve(w, r, hub.Who{Owner: owner, Session: owner}, func(topic string) error {
 			switch {
 			case strings.HasPrefix(topic, "secret"):
 				return hub.ErrOutsideScope
@@ -336,7 +337,7 @@ func TestCloseCodes(t *testing.T) {
 	if err == nil {
 		resp.Body.Close()
 	}
-	h.Kick("o", hub.CloseSignIn, "signed out")
+	h.Kick(func(session string) bool { return session == "o" }, hub.CloseSignIn, "signed out")
 	for {
 		_, _, err := p.ReadMessage()
 		if err == nil {
@@ -356,7 +357,7 @@ func TestReview(t *testing.T) {
 	var lost atomic.Value
 	lost.Store("")
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.Serve(w, r, "o", func(topic string) error {
+		h.Serve(w, r, hub.Who{}, func(topic string) error {
 			if strings.HasPrefix(topic, lost.Load().(string)) && lost.Load() != "" {
 				return hub.ErrOutsideScope
 			}
@@ -409,7 +410,7 @@ func TestHeartbeatCarriesSequences(t *testing.T) {
 func TestClosingSaysWhenToComeBack(t *testing.T) {
 	h := hub.New(hub.Options{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.Serve(w, r, "o", func(string) error { return nil })
+		h.Serve(w, r, hub.Who{}, func(string) error { return nil })
 	}))
 	defer srv.Close()
 	p := dial(t, "ws"+strings.TrimPrefix(srv.URL, "http"))
