@@ -3,6 +3,7 @@ package dashboard
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -76,7 +77,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, a asker) error
 		return refuse("too_long", "field", "note", "limit", maxNote)
 	}
 	now := metrics.MillisOf(time.Now())
-	h := Handover{ID: strconv.FormatInt(int64(now), 10), At: now, Scope: p.Scope(), By: a.Label, To: body.To, Note: body.Note, Alarms: []HandedOver{}}
+	h := Handover{ID: strconv.FormatInt(int64(now), 10) + "-" + rand.Text(), At: now, Scope: p.Scope(), By: a.Label, To: body.To, Note: body.Note, Alarms: []HandedOver{}}
 	open := s.openAlarms(p)
 	h.Open = len(open)
 	for _, one := range open[:min(len(open), maxHanded)] {
@@ -127,7 +128,7 @@ func (s *Server) forgetHandovers(ctx context.Context) {
 	for key := range all {
 		keys = append(keys, key)
 	}
-	slices.Sort(keys) // milliseconds of one length: in order of time
+	slices.Sort(keys) // milliseconds of one length begin each: in order of time
 	for _, key := range keys[:len(keys)-maxHandovers] {
 		if err := s.opts.Handovers.Delete(ctx, key); err != nil {
 			s.log.Warn("an old handover stays", "error", err)

@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -320,6 +321,29 @@ func TestHandover(t *testing.T) {
 		if len(seen) > 0 && !holds {
 			t.Errorf("%s sees D0's handover", scope.ID)
 		}
+	}
+}
+
+// Desks that hand over at the same moment are all kept.
+func TestHandoversOfOneMoment(t *testing.T) {
+	p, _ := newProvinceWithForeign(t)
+	who := p.signIn(t, "D0")
+	var all sync.WaitGroup
+	for range 25 {
+		all.Go(func() {
+			if status, answer := who.call("POST", "/api/v1/handovers", anything{"to": "Ca chiều"}); status != 200 {
+				t.Errorf("%d %s", status, answer)
+			}
+		})
+	}
+	all.Wait()
+	list := ask[struct{ Handovers []struct{ ID string } }](who, "GET", "/api/v1/handovers", nil, 200).Handovers
+	ids := map[string]bool{}
+	for _, h := range list {
+		ids[h.ID] = true
+	}
+	if len(list) != 25 || len(ids) != 25 {
+		t.Errorf("%d of 25 are kept, with %d ids", len(list), len(ids))
 	}
 }
 
