@@ -36,7 +36,7 @@ func testStories(t *testing.T, exe string) {
 		do   func(*stories, *testing.T)
 	}{
 		{"Pairing", (*stories).pairing}, {"Alarm", (*stories).alarm}, {"Language", (*stories).language},
-		{"LostLink", (*stories).lostLink}, {"SlowClient", (*stories).slowClient}, {"Slice", (*stories).slice},
+		{"LostLink", (*stories).lostLink}, {"SlowClient", (*stories).slowClient}, {"Revoked", (*stories).revoked}, {"Upgraded", (*stories).upgraded}, {"Slice", (*stories).slice},
 		{"Export", (*stories).export}, {"Accessible", (*stories).accessible}, {"Turning", (*stories).turning},
 	} {
 		if !t.Run(part.name, func(t *testing.T) {
@@ -217,6 +217,78 @@ func (s *stories) slowClient(t *testing.T) {
 	}
 	s.path.set(false)
 	s.b.sees("wall", patience, upperRain, "16,7")
+}
+
+// revoked: a wall that may no longer look shows a code again, also when it was cut off
+// meanwhile and hears of it only as its link comes back, and is let in by that.
+func (s *stories) revoked(t *testing.T) {
+	const name = "Phòng họp tầng 2"
+	revoke := func() {
+		t.Helper()
+		var answer struct{ Walls []struct{ ID, Name string } }
+		s.ask(s.operator, "/api/v1/walls", &answer)
+		for _, wall := range answer.Walls {
+			if wall.Name != name {
+				continue
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.url("/api/v1/walls/"+wall.ID), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.operator.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusNoContent {
+				t.Fatalf("revoke: %s", resp.Status)
+			}
+			return
+		}
+		t.Fatalf("no wall %q in %+v", name, answer)
+	}
+	shown := map[string]bool{}
+	pair := func() {
+		t.Helper()
+		s.b.sees("wall", patience, ".pairing .left", "Mã còn hiệu lực")
+		code := strings.Join(strings.Fields(s.b.sees("wall", patience, ".pairing .code")), "")
+		if shown[code] {
+			t.Errorf("the wall shows %s again", code)
+		}
+		shown[code] = true
+		if status, answer := post(t, s.centre, s.operator, "/api/v1/pairings/"+code+"/approve", map[string]any{"name": name}); status != http.StatusOK {
+			t.Fatalf("approve %s: %d %s", code, status, answer)
+		}
+		s.b.sees("wall", patience, ".wall:not(.dead) .livemark", "Trực tiếp")
+	}
+	revoke()
+	pair()
+	s.path.set(true)
+	s.b.sees("wall", patience, ".wall.dead .lostband", "Mất kết nối")
+	revoke() // the pairing is not ten minutes old
+	s.path.set(false)
+	pair()
+}
+
+// upgraded: a page that was opened before the program was replaced says why it cannot
+// go on, and loads itself anew once it hears of other pages.
+func (s *stories) upgraded(t *testing.T) {
+	explore := func() {
+		s.b.must(map[string]any{"as": "duty", "do": "click", "selector": `header nav a[href="/explore"]`}, nil)
+	}
+	for _, back := range []string{"same", "new"} {
+		s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/devices")}, nil)
+		s.b.sees("duty", patience, ".walls [data-wall]")
+		s.b.must(map[string]any{"as": "duty", "do": "absent", "path": "/assets/explore-"}, nil)
+		explore()
+		s.b.sees("duty", patience, "[role=status]", "Không liên lạc được với máy chủ")
+		s.b.must(map[string]any{"as": "duty", "do": "present", "text": []string{back}}, nil)
+		s.b.sees("duty", patience, ".desk h1", "Khai thác số liệu")
+	}
+	s.b.must(map[string]any{"as": "duty", "do": "present"}, nil)
+	// An address that is no text is nobody's desk, and no blank page.
+	s.b.signIn("duty", s.centre, "vanhanh", "%2Fdistrict%2F%25zz")
+	s.b.sees("duty", patience, ".desk h1", "Ngoài phạm vi")
 }
 
 // slice: a district's desk shows its own station and nothing of the others.

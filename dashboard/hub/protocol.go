@@ -12,7 +12,7 @@ const Subprotocol = "ioc.live.v1"
 const (
 	CloseRestart     = 1012 // come back after retry_after_ms of the reason
 	CloseSignIn      = 4401 // sign in again
-	CloseNoScope     = 4403 // nothing is left to see: do not come back
+	CloseNoScope     = 4403 // nothing is left to see: come back after minutes
 	CloseTooSlow     = 4408 // come back
 	CloseTooMany     = 4429 // too many connections: come back later
 	CloseBadMessage  = 4400 // a client that sends garbage: do not come back unchanged

@@ -18,6 +18,8 @@
 //   {"id":14,"as":"wall","do":"axe","width":390,"height":844,"media":"print"}         what axe-core finds, at a size and in a medium
 //   {"id":16,"as":"wall","do":"ahead","ms":60000}                                     the server's clock is so far ahead in what this page hears; before its first goto there
 //   {"id":17,"as":"wall","do":"wrongclock","ms":-60000}                               this browser's clock is so wrong; before its first goto
+//   {"id":18,"as":"wall","do":"absent","path":"/assets/explore-"}                     what begins so is answered 404, as by a program of another version
+//   {"id":19,"as":"wall","do":"present","text":["new"]}                               it is there again; new: under an index that names its script otherwise
 //   {"id":15,"do":"strangers"}                     what any page asked of another host, and its errors
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -204,6 +206,16 @@ async function run(c) {
     case "frames": return framesOf.get(p).splice(0);
     case "ahead": await runAhead(p, c.ms); return null;
     case "wrongclock": await p.addInitScript((ms) => { const right = Date.now; Date.now = () => right() + ms; }, c.ms); return null;
+    case "absent": await p.route((u) => u.pathname.startsWith(c.path), (r) => r.fulfill({ status: 404 })); return null;
+    case "present": {
+      await p.unrouteAll();
+      if (c.text?.[0] !== "new") return null;
+      await p.route((u) => u.pathname === new URL(p.url()).pathname, async (r) => {
+        const answer = await r.fetch();
+        await r.fulfill({ response: answer, body: (await answer.text()).replaceAll("/assets/", "/%61ssets/") });
+      });
+      return null;
+    }
     case "axe": return await judged(p, c);
     case "download": {
       const [file] = await Promise.all([p.waitForEvent("download", { timeout }), p.locator(c.selector).first().click({ timeout })]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { BACKOFF_MAX_MS, LiveClient, PROTOCOL, type LinkState, type Socket } from "./live";
+import { BACKOFF_MAX_MS, LiveClient, PROTOCOL, REFUSED_MS, type LinkState, type Socket } from "./live";
 
 class FakeSocket implements Socket {
   readyState = 1;
@@ -132,6 +132,34 @@ describe("gaps", () => {
   });
 });
 
+describe("a topic that is refused", () => {
+  it("is asked for again after minutes, as a whole", () => {
+    const { seen } = follow();
+    client.start();
+    last().say([hello(), snapshot(1, { a: 1 })]);
+    last().say({ type: "error", topic: T, code: "outside_scope", detail: "" });
+    for (let ms = 0; ms < 5 * REFUSED_MS; ms += 1000) { vi.advanceTimersByTime(1000); last().say(beat()); }
+    expect(last().sent.slice(1)).toEqual([{ type: "subscribe", topics: [T] }]);
+    last().say(snapshot(9, { a: 9 }));
+    expect(seen.at(-1)).toEqual({ state: { a: 9 }, whole: true, keys: [] });
+    for (let ms = 0; ms < 5 * REFUSED_MS; ms += 1000) { vi.advanceTimersByTime(1000); last().say(beat()); }
+    expect(last().sent).toHaveLength(2);
+  });
+
+  it("is not resumed on another connection: whoever follows it hears that it is whole again", () => {
+    const { seen } = follow();
+    client.start();
+    last().say([hello(), snapshot(1, { a: 1 })]);
+    last().say({ type: "error", topic: T, code: "outside_scope", detail: "" });
+    last().end(1006);
+    vi.advanceTimersByTime(1000);
+    last().say(hello());
+    expect(last().sent[0]).toEqual({ type: "subscribe", topics: [T], resume: {} });
+    last().say(snapshot(1, { a: 1 }));
+    expect(seen).toHaveLength(2);
+  });
+});
+
 describe("link", () => {
   it("is lost after two heartbeats of silence, and resumes where it was", () => {
     const { seen } = follow();
@@ -192,15 +220,52 @@ describe("link", () => {
     expect(sockets).toHaveLength(2);
   });
 
-  it.each([[4401, "signin"], [4403, "refused"]] as const)("stays away after %i", (code, link) => {
+  it("stays away after 4401, until somebody has signed in", () => {
     client.start();
     last().say(hello());
-    last().end(code);
+    last().end(4401);
     vi.advanceTimersByTime(600_000);
     expect(sockets).toHaveLength(1);
-    expect(client.link).toBe(link);
+    expect(client.link).toBe("signin");
     client.reconnect();
     expect(sockets).toHaveLength(2);
+  });
+
+  it("asks again minutes after 4403: a catalogue that was wrong is put right, and nobody is at the wall", () => {
+    client.start();
+    last().say(hello());
+    for (let n = 1; n <= 3; n++) {
+      last().end(4403, "no_scope");
+      vi.advanceTimersByTime(REFUSED_MS - 1);
+      expect([sockets.length, client.link]).toEqual([n, "refused"]);
+      vi.advanceTimersByTime(2 * REFUSED_MS + 1);
+      expect([sockets.length, client.link]).toEqual([n + 1, "refused"]);
+    }
+    last().say(hello());
+    expect(client.link).toBe("live");
+  });
+
+  it("is lost, and goes on, when nobody answers to what is asked after 4403", () => {
+    client.start();
+    last().say(hello());
+    last().end(4403);
+    vi.advanceTimersByTime(5 * REFUSED_MS);
+    expect(sockets.length).toBeGreaterThan(2); // the second hung and was given up
+    expect(client.link).toBe("lost");
+    last().say(hello());
+    expect(client.link).toBe("live");
+  });
+
+  it("tells why a handshake was refused, and comes back", () => {
+    const told: [number, string][] = [];
+    client.stop();
+    client = new LiveClient({ url: "ws://host", random: () => 0.5, onRefused: (code, reason) => told.push([code, reason]), open: () => { sockets.push(new FakeSocket()); return last(); } });
+    client.start();
+    last().end(4429, "too_many_replays");
+    expect(told).toEqual([[4429, "too_many_replays"]]);
+    vi.advanceTimersByTime(1000);
+    last().end(1006);
+    expect([told.length, sockets.length]).toEqual([1, 2]);
   });
 
   it("comes back after 4408 and resumes", () => {

@@ -32,6 +32,8 @@ export interface Options {
   /** Called at each heartbeat, with the server's clock minus ours in ms. */
   onHeartbeat?: (offset: number) => void;
   onError?: (topic: string, code: string, detail: string) => void;
+  /** Called when the server ends the link or refuses its handshake, with a close code of its own. */
+  onRefused?: (code: number, reason: string) => void;
   /** A frame of a kind that is not the live socket's own. */
   onOther?: (frame: any) => void;
   now?: () => number;
@@ -43,6 +45,8 @@ export const PROTOCOL = "ioc.live.v1";
 export const BACKOFF_MIN_MS = 500;
 export const BACKOFF_MAX_MS = 30_000;
 export const STABLE_MS = 30_000;
+/** Until what was refused is asked for again: at least so long, and at most five times that. Meanwhile a catalogue may be put right. */
+export const REFUSED_MS = 60_000;
 /** Until hello names the real interval. */
 const DEFAULT_HEARTBEAT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -76,6 +80,7 @@ export class LiveClient {
   private attempts = 0;
   private helloAt = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
+  private anew: ReturnType<typeof setTimeout> | undefined; // when topics that were refused are asked for again
   private watch: ReturnType<typeof setInterval> | undefined;
   private openedAt = 0;
   private startedAt = 0;
@@ -84,7 +89,7 @@ export class LiveClient {
   constructor(options: Options) {
     this.options = {
       open: (url, protocol) => new WebSocket(url, protocol) as unknown as Socket,
-      onLink: () => {}, onHeartbeat: () => {}, onError: () => {}, onOther: () => {}, now: Date.now, random: Math.random, ...options,
+      onLink: () => {}, onHeartbeat: () => {}, onError: () => {}, onRefused: () => {}, onOther: () => {}, now: Date.now, random: Math.random, ...options,
     };
   }
 
@@ -99,7 +104,8 @@ export class LiveClient {
   stop(): void {
     clearInterval(this.watch);
     clearTimeout(this.retry);
-    this.watch = this.retry = undefined;
+    clearTimeout(this.anew);
+    this.watch = this.retry = this.anew = undefined;
     this.drop(1000);
   }
 
@@ -172,8 +178,12 @@ export class LiveClient {
   private closed(code: number, reason: string): void {
     this.socket = null;
     this.greeted = false;
+    if (code >= 4400) this.options.onRefused(code, reason);
     if (code === 4401) return this.setLink("signin");
-    if (code === 4403) return this.setLink("refused");
+    if (code === 4403) {
+      this.setLink("refused");
+      return this.wait(this.minutes());
+    }
     this.setLink(this.quiet() ? "lost" : this.link === "live" ? "connecting" : this.link);
     if (code === 1012) {
       let after = BACKOFF_MIN_MS;
@@ -200,15 +210,20 @@ export class LiveClient {
     this.retry = setTimeout(() => this.connect(), ms);
   }
 
+  private minutes(): number {
+    return REFUSED_MS * (1 + 4 * this.options.random());
+  }
+
   private quiet(): boolean {
     return this.options.now() - (this.heard || this.startedAt) >= 2 * this.heartbeat;
   }
 
   private check(): void {
-    if (this.link === "signin" || this.link === "refused") return;
+    const over = this.socket && (this.greeted || this.options.now() - this.openedAt >= CONNECT_TIMEOUT_MS);
+    if (this.link === "signin" || (this.link === "refused" && !over)) return;
     if (!this.quiet()) return;
     this.setLink("lost");
-    if (this.socket && (this.greeted || this.options.now() - this.openedAt >= CONNECT_TIMEOUT_MS)) {
+    if (over) {
       this.drop(4000);
       this.again();
     }
@@ -247,7 +262,11 @@ export class LiveClient {
       case "delta": return this.delta(m);
       case "error": {
         const topic = this.topics.get(m.topic);
-        if (topic) topic.refused = m.code;
+        if (topic) {
+          topic.refused = m.code;
+          topic.seq = topic.pending = null; // it comes back as a whole
+          this.anew ??= setTimeout(() => this.askRefused(), this.minutes());
+        }
         return this.options.onError(m.topic ?? "", m.code ?? "", m.detail ?? "");
       }
       default:
@@ -337,6 +356,12 @@ export class LiveClient {
     t.waiting = true;
     t.behind = null;
     this.send({ type: "subscribe", topics: [name] });
+  }
+
+  private askRefused(): void {
+    this.anew = undefined;
+    const names = [...this.topics].filter(([, t]) => t.refused).map(([name]) => name);
+    if (this.greeted && names.length) this.send({ type: "subscribe", topics: names });
   }
 
   private tell(t: Topic, change: Change): void {

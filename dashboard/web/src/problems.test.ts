@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import table from "../../problems.json";
-import { inWords } from "./problems";
+import { inWords, ofCode } from "./problems";
 
 test("a refusal is said with its values, as each language writes them", () => {
   expect(inWords("too_many_points", { limit: 200_000 }, "vi")).toBe("Kết quả có hơn 200.000 điểm; hãy chọn khoảng thời gian ngắn hơn, bước dài hơn hoặc ít trạm, đơn vị hơn");
@@ -11,6 +11,11 @@ test("a refusal is said with its values, as each language writes them", () => {
   expect(inWords("role", { act: "publish" }, "vi")).toBe("Vai trò của tài khoản không được công bố số liệu");
   expect(inWords("exclusive", { field: "as_of", other: "reported" }, "vi")).toBe("Không dùng cùng lúc đơn vị theo ngày và theo đơn vị lúc báo cáo");
   expect(inWords("from_a_later_server", {}, "vi")).toBe("");
+});
+
+test("the refusal of a socket, of which only the code is known, is said when that is enough", () => {
+  expect(ofCode("too_many_replays", "vi")).toContain("mỗi người tối đa 4");
+  expect(["no_scope", "signed out", ""].map((code) => ofCode(code, "vi"))).toEqual(["", "", ""]);
 });
 
 test.each(Object.keys(table.codes))("%s has a sentence in both languages, with nothing left open", (code) => {

@@ -21,3 +21,6 @@ export function inWords(code: string, params: Record<string, unknown>, lang: Lan
   const text = (codes[code]?.[lang] ?? "").replace(/\{(\w+)\}/g, (_, name: string) => written(name, params[name] ?? "", lang));
   return text.charAt(0).toLocaleUpperCase(lang) + text.slice(1);
 }
+
+/** A refusal of which only the code is known; empty when that is not enough for a sentence. */
+export const ofCode = (code: string, lang: Lang): string => ((codes[code]?.[lang] ?? "{").includes("{") ? "" : inWords(code, {}, lang));

@@ -76,9 +76,10 @@ type Kept = ReplayAnswer["scopes"][number];
 
 function Playing({ scope, answer, kept }: { scope: string; answer: ReplayAnswer; kept: Kept }) {
   const [clock, setClock] = useState<ReplayClock>();
-  const [note, setNote] = useState("");
+  const [note, setNote] = useState(""), [refused, setRefused] = useState("");
   const [span, setSpan] = useState(HOUR);
-  const at = useRef(0);
+  const at = useRef(0), held = useRef(kept);
+  held.current = kept;
   const begin = useMemo(() => {
     const wanted = Date.parse(query.value.get("at") ?? "");
     // Unasked, not in a time of which nothing is kept.
@@ -94,6 +95,11 @@ function Playing({ scope, answer, kept }: { scope: string; answer: ReplayAnswer;
       url: () => socketURL(`replay/live?scope=${encodeURIComponent(scope)}&at=${encodeURIComponent(new Date(at.current).toISOString())}`),
       onLink: (state) => { link.value = state; },
       onHeartbeat: () => { beat.value++; },
+      // It tries again, of a moment that is gone with what is the nearest by then.
+      onRefused: (_, reason) => {
+        if (reason === "not_kept") at.current = clampTo(at.current, held.current.oldest, held.current.newest);
+        void import("./problems").then((words) => setRefused(words.ofCode(reason, lang.value)), () => { /* the link's own word stands */ });
+      },
       onError: (topic, code) => {
         if (topic) denied.value = { ...denied.value, [topic]: code };
         else setNote(code === "not_kept" ? t("replayNotKept") : code === "outside_scope" ? t("replayOutside") : code === "damaged" ? t("replayDamaged") : code);
@@ -114,6 +120,7 @@ function Playing({ scope, answer, kept }: { scope: string; answer: ReplayAnswer;
   const playing = useRef({ playing: false, speed: 1 });
   useEffect(() => {
     if (link.value !== "live") return;
+    setRefused("");
     if (playing.current.speed !== 1) client.command({ type: "speed", speed: playing.current.speed });
     if (playing.current.playing) client.command({ type: "play" });
   }, [link.value]);
@@ -202,7 +209,7 @@ function Playing({ scope, answer, kept }: { scope: string; answer: ReplayAnswer;
               {SPANS.map(([ms, word]) => <option key={ms} value={ms}>{ms ? spanWord(word) : t("replayAll")}</option>)}
             </select>
           </label>
-          <p class="replaynote" role="status">{note || (clock?.end && clock.playing ? t("replayEnd") : stopped)}</p>
+          <p class="replaynote" role="status">{refused || note || (clock?.end && clock.playing ? t("replayEnd") : stopped)}</p>
           <a class="button" href={"/wall?scope=" + encodeURIComponent(scope)}>{t("replayBack")}</a>
         </div>
         <Timeline kept={kept} at={now.value} newest={newest} span={span} onSeek={seek} />

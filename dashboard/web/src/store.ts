@@ -32,7 +32,11 @@ export const live = new LiveClient({
   url: socketURL("live"),
   onLink: (state) => { link.value = state; },
   onHeartbeat: () => { beat.value++; },
-  onError: (topic, code) => { if (topic) denied.value = { ...denied.value, [topic]: code }; },
+  onError: (topic, code) => {
+    if (!topic) return;
+    denied.value = { ...denied.value, [topic]: code };
+    void whoAmI(); // of whom another scope may be known by now
+  },
 });
 
 /** Where the topics come from: the live socket, or a replay in its place. */
@@ -74,8 +78,14 @@ function readClock(): void {
 }
 tick();
 
+/** Why nobody has said yet who we are. */
+export const trouble = signal<unknown>();
+let asking: Promise<void> | undefined;
+
 /** Asks who we are; a network that does not answer is asked again. */
-export async function whoAmI(): Promise<void> {
+export const whoAmI = (): Promise<void> => (asking ??= askWho().finally(() => { asking = undefined; trouble.value = undefined; }));
+
+async function askWho(): Promise<void> {
   for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
     try {
       me.value = await api<Me>("GET", "me");
@@ -85,6 +95,7 @@ export async function whoAmI(): Promise<void> {
         me.value = null;
         return;
       }
+      trouble.value = e;
       await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random() / 2)));
     }
   }
@@ -126,7 +137,11 @@ export function useTopic<T>(topic: string): ReadonlyMap<string, T> {
   const held = useRef<{ topic: string; from: LiveClient; state: Entries }>({ topic: "", from, state: none });
   useEffect(() => {
     const render = () => again((n) => n + 1);
-    const leave = from.subscribe(topic, (state) => {
+    const leave = from.subscribe(topic, (state, { whole }) => {
+      if (whole && denied.peek()[topic]) {
+        const { [topic]: _, ...others } = denied.peek();
+        denied.value = others;
+      }
       held.current = { topic, from, state };
       schedule(render);
     });

@@ -115,12 +115,26 @@ describe("tiles", () => {
     expect(sockets).toHaveLength(before + 1);
   });
 
-  it("are all gone when the socket says that nothing is left to see", () => {
+  it("are all gone when the socket says that nothing is left to see, and asked for again minutes later", () => {
     const tiles = new Tiles(TILES_UNITS), a = listener();
     last().open();
     tiles.watch("cam-a", a.l);
     last().end(4403);
     vi.advanceTimersByTime(60_000);
     expect([a.seen, sockets.length]).toEqual([["unknown"], 1]);
+    vi.advanceTimersByTime(240_000);
+    last().open();
+    expect([sockets.length, last().sent]).toEqual([2, [{ type: "watch", id: 1, camera: "cam-a" }]]);
+  });
+
+  it("of which one is no longer within the scope are asked for again minutes later", () => {
+    const tiles = new Tiles(TILES_UNITS), a = listener();
+    last().open();
+    tiles.watch("cam-a", a.l);
+    last().say({ id: 1, type: "end", code: 4403, why: "" });
+    vi.advanceTimersByTime(60_000);
+    expect([a.seen, last().sent.length]).toEqual([["unknown"], 1]);
+    vi.advanceTimersByTime(240_000);
+    expect(last().sent.slice(1)).toEqual([{ type: "watch", id: 2, camera: "cam-a" }]);
   });
 });

@@ -40,7 +40,7 @@ export class Tiles {
       came: (data) => {
         if (data.length >= HEAD) this.known.get(new DataView(data.buffer, data.byteOffset).getUint32(0))?.listener.came(data.subarray(HEAD));
       },
-      gone: () => { for (const w of [...this.all]) this.end(w); },
+      gone: () => { for (const w of [...this.all]) w.listener.gone("unknown"); },
     });
   }
 
@@ -59,10 +59,10 @@ export class Tiles {
     if (this.known.delete(w.id)) this.link.say({ type: "unwatch", id: w.id });
   }
 
-  again(w: Watch): void {
+  again(w: Watch, code = 0): void {
     this.leave(w);
     this.all.add(w);
-    w.timer = setTimeout(() => this.ask(w), w.pauses.next());
+    w.timer = setTimeout(() => this.ask(w), w.pauses.next(code));
   }
 
   private ask(w: Watch): void {
@@ -74,12 +74,8 @@ export class Tiles {
 
   private ended(w: Watch, code: number): void {
     this.known.delete(w.id);
-    if (isGone(code)) this.end(w);
-    else this.again(w);
-  }
-
-  private end(w: Watch): void {
-    this.leave(w);
-    w.listener.gone("unknown");
+    if (code === 4404) this.leave(w);
+    else this.again(w, code);
+    if (isGone(code)) w.listener.gone("unknown");
   }
 }

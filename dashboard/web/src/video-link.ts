@@ -1,8 +1,10 @@
 // A socket with pictures, which comes back by itself: with growing pauses, jittered,
 // so that the pages of a wall do not return in one millisecond.
 const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
+/** After 4403, at least so long and at most five times that: what is within a scope may be put right. */
+const REFUSED_MS = 60_000;
 
-/** A camera's video is not there for us, or nothing here can play it: the link stays away. */
+/** A camera's video is not there for us, or nothing here can play it. */
 export type Gone = "unknown" | "unsupported";
 
 /** What a camera's pictures come to. */
@@ -16,7 +18,7 @@ export interface Listener {
 /** Where a camera's pictures come from. restart says that what came cannot be played on from here: it begins anew, after a pause. */
 export interface Source { stop(): void; restart(): void }
 
-/** Whether a close code, or the code of a message's end, says to stay away. */
+/** Whether a close code, or the code of a message's end, says that there is nothing for us. */
 export const isGone = (code: number): boolean => code === 4404 || code === 4403;
 
 /** Pauses before another try, ms: each time longer, until something was stable for a while. */
@@ -26,7 +28,8 @@ export class Pauses {
 
   begin(): void { this.began = Date.now(); }
 
-  next(): number {
+  next(code = 0): number {
+    if (code === 4403) return REFUSED_MS * (1 + 4 * Math.random());
     if (Date.now() - this.began > STABLE_MS) this.attempts = 0;
     const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
     return ceiling / 2 + (ceiling / 2) * Math.random();
@@ -91,11 +94,11 @@ export class VideoLink implements Source {
       if (this.socket !== socket) return;
       this.socket = null;
       if (isGone(e.code)) this.listener.gone("unknown");
-      else this.again();
+      if (e.code !== 4404) this.again(e.code);
     };
   }
 
-  private again(): void {
-    if (!this.stopped) this.timer = setTimeout(() => this.connect(), this.pauses.next());
+  private again(code = 0): void {
+    if (!this.stopped) this.timer = setTimeout(() => this.connect(), this.pauses.next(code));
   }
 }
