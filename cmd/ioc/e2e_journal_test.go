@@ -210,7 +210,13 @@ func testExternalJournal(t *testing.T, exe string) {
 		return ""
 	})
 
-	// The server restarts under them: what is sent meanwhile waits and is taken once.
+	// The server restarts under them: what is sent meanwhile waits and is taken once,
+	// and the pages say why nothing on them goes on.
+	pages := newBrowser(t)
+	for as, path := range map[string]string{"wall": "/wall", "desk": "/district/15"} {
+		pages.signIn(as, a.centre, "vanhanh", path)
+		pages.sees(as, patience, ".livemark", "Trực tiếp")
+	}
 	second := first.Add(time.Second)
 	answered := make(chan int, 1)
 	restart(func() {
@@ -224,9 +230,15 @@ func testExternalJournal(t *testing.T, exe string) {
 			}
 			return ""
 		})
+		for _, as := range []string{"wall", "desk"} {
+			pages.sees(as, patience, ".lostband", "Không ghi được số liệu mới")
+		}
 	})
 	if status := <-answered; status != http.StatusOK {
 		t.Errorf("what was sent while the journal was away is answered %d", status)
+	}
+	for _, as := range []string{"wall", "desk"} {
+		pages.sees(as, patience, "#app:not(:has(.lostband)) .livemark", "Trực tiếp")
 	}
 	for _, p := range both {
 		p.stored(p.operator, "E2E-RAIN-01", second, 5)

@@ -2,7 +2,7 @@
 // and a believable province that moves. `npm run build && npm run mock`, then
 // http://127.0.0.1:8090/wall. Needs ffmpeg for pictures. Never part of the product.
 // Options: PORT; UNITS, a GeoJSON of units with code and name, for real shapes;
-// CALM=1; EXERCISE=1; QUIET=MS, after which it stops talking; GUEST=1, not signed in.
+// CALM=1; EXERCISE=1; HELD=WHY, nothing can be written; QUIET=MS, after which it stops talking; GUEST=1, not signed in.
 import { execFileSync } from "node:child_process";
 import { readFileSync, existsSync } from "node:fs";
 import { createServer } from "node:http";
@@ -87,7 +87,7 @@ function state(topic) {
   }
   const open = Object.values(own(alarms)).filter((a) => a.state !== "cleared"), worst = open.sort((a, b) => "nwc".indexOf(b.severity[0]) - "nwc".indexOf(a.severity[0]))[0];
   const out = {
-    scope: { id: s, name: s === "15" ? tx("Lào Cai") : tx("Sa Pa (cụm)", "Sa Pa (cluster)"), root: "15", stations: { fresh: 196, total: 200 }, cameras: { live: 22, total: 24 }, alarms: { critical: 1, warning: 2, notice: 2 }, exercise: !!env.EXERCISE, journal_lag_ms: 3, store_lag_ms: 900, store_up: true },
+    scope: { id: s, name: s === "15" ? tx("Lào Cai") : tx("Sa Pa (cụm)", "Sa Pa (cluster)"), root: "15", stations: { fresh: 196, total: 200 }, cameras: { live: 22, total: 24 }, alarms: { critical: 1, warning: 2, notice: 2 }, exercise: !!env.EXERCISE, journal_lag_ms: 3, store_lag_ms: 900, store_up: true, held: env.HELD ?? "" },
     headline: worst
       ? { severity: worst.severity, text: tx("BẢN HỒ: suối +0,8 m/giờ, BĐ II sau 25 phút", "BẢN HỒ: stream +0.8 m/h, level II in 25 min"), alarm: worst.id, since: worst.raised_at, holder: worst.assigned_to || worst.acknowledged_by }
       : { severity: "calm", text: tx("Bình thường. Không mưa đáng kể, các sông dưới báo động I.", "Normal. No significant rain, rivers below level I."), alarm: "", since: 0, holder: "" },

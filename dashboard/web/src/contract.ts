@@ -12,6 +12,8 @@ export interface ScopeState {
   cameras: { live: number; total: number };
   alarms: { critical: number; warning: number; notice: number };
   exercise: boolean; journal_lag_ms: number; store_lag_ms: number; store_up: boolean;
+  /** Why nothing can be taken at present, or "". */
+  held?: string;
 }
 export interface Headline { severity: Severity; text: Text; alarm: string; since: number; holder: string }
 export interface UnitState { name: Text; lat: number; lon: number; severity: Severity; rain_24h: number | null; rank?: number | null }

@@ -77,6 +77,7 @@ export default function District({ scope }: { scope: string }) {
   return (
     <Desk
       title={about ? say(about.name) : t("waiting")}
+      held={about?.held}
       tools={
         <>
           {others.length > 1 && (

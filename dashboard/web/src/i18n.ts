@@ -103,6 +103,7 @@ const words = {
   hours: ["giờ", "h"],
   store: ["Kho dữ liệu", "Store"],
   storeDown: ["Kho dữ liệu ngừng, số liệu trực tiếp vẫn nhận", "Store is down, live data goes on"],
+  held: ["Không ghi được số liệu mới", "New data cannot be written"], heldWhy: ["các nguồn đang chờ, chưa phát được cảnh báo mới", "sources wait, no new alarm can be raised"],
   allCamerasLive: ["trực tiếp", "live"],
   // camera states
   cam_live: ["Trực tiếp", "Live"],

@@ -27,9 +27,9 @@ export function LiveMark() {
   return <span class={`livemark ${state === "connecting" ? "" : "off"}`} role="status"><i class="ring" aria-hidden="true" />{word}</span>;
 }
 
-/** Says across the page that nothing on it is live, and since when. */
-export function LostBand() {
-  if (!dead.value) return null;
+/** Says across the page that nothing on it is live, and since when; or that nothing new is being taken. */
+export function LostBand({ held }: { held?: string }) {
+  if (!dead.value) return held ? <div class="lostband held" role="alert"><strong>{t("held")}</strong><span>{t("heldWhy")}</span></div> : null;
   return (
     <div class="lostband" role="alert">
       <strong>{link.value === "signin" ? t("signin") : link.value === "refused" ? t("refused") : t("lost")}</strong>
@@ -44,7 +44,7 @@ export const LangButton = () => (
 );
 
 /** The frame of the desk pages: banner, navigation, content. */
-export function Desk({ title, children, tools }: { title: string; children: ComponentChildren; tools?: ComponentChildren }) {
+export function Desk({ title, children, tools, held }: { title: string; children: ComponentChildren; tools?: ComponentChildren; held?: string }) {
   const who = me.value;
   const links: [string, string, boolean][] = [
     ["/wall", t("wall"), true],
@@ -70,7 +70,7 @@ export function Desk({ title, children, tools }: { title: string; children: Comp
         <LangButton />
         <button type="button" class="quiet" onClick={() => { api("DELETE", "session").catch(() => {}).then(() => location.assign("/login")); }}>{t("signOut")}</button>
       </header>
-      <LostBand />
+      <LostBand held={held} />
       <main id="content" tabIndex={-1}>
         <h1>{title}</h1>
         {children}

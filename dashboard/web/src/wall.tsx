@@ -128,7 +128,7 @@ export function WallView({ size }: { size?: [number, number] }) {
             {!about.store_up && <span class="storedown"><Mark severity="notice" silent /> {t("storeDown")}</span>}
           </p>
         )}
-        <span class="grow"><LostBand /></span>
+        <span class="grow"><LostBand held={about?.held} /></span>
         {!titled && !dead.value && layout.scenes.length > 1 && !phone && (rotating
           ? <p class="scenename">{say(shown[0]!.name)} <span aria-hidden="true">{layout.scenes.map((s) => <i key={s.id} class={s === shown[0] ? "on" : ""} />)}</span></p>
           : me.value?.role !== "wall" && <ScenePicker scenes={layout.scenes} at={scenes[0]!.id} />)}
