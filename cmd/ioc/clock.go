@@ -23,6 +23,7 @@ type clock struct {
 	back   func(by time.Duration) // the clock was set back
 	jumps  prometheus.Counter
 	jumped atomic.Pointer[time.Time] // when the last one was seen, monotonic
+	noted  atomic.Pointer[time.Time] // what seen holds; nil: nothing
 }
 
 const (
@@ -44,10 +45,13 @@ func newClock(log *slog.Logger, reg prometheus.Registerer, seen string, back fun
 	})}
 	reg.MustRegister(c.jumps)
 	if text, err := os.ReadFile(seen); err == nil {
-		if at, err := time.Parse(time.RFC3339, string(text)); err == nil && metrics.Now().Sub(at) > offFor {
-			now := time.Now()
-			c.jumped.Store(&now)
-			c.log.Warn("the clock is far ahead of when the program last ran: is it right? History is not dropped for a day", "last_ran", at)
+		if at, err := time.Parse(time.RFC3339, string(text)); err == nil {
+			c.noted.Store(&at)
+			if metrics.Now().Sub(at) > offFor {
+				now := time.Now()
+				c.jumped.Store(&now)
+				c.log.Warn("the clock is far ahead of when the program last ran: is it right? History is not dropped for a day", "last_ran", at)
+			}
 		}
 	}
 	c.see()
@@ -59,8 +63,10 @@ func (c *clock) see() {
 	if !c.trusted() {
 		return
 	}
+	now := metrics.Now().UTC()
+	c.noted.Store(&now)
 	err := replaceFile(c.seen, func(f *os.File) error {
-		_, err := f.WriteString(metrics.Now().UTC().Format(time.RFC3339))
+		_, err := f.WriteString(now.Format(time.RFC3339))
 		return err
 	})
 	if err != nil {
@@ -69,24 +75,24 @@ func (c *clock) see() {
 }
 
 func (c *clock) run(ctx context.Context) error {
-	tick, note := time.NewTicker(time.Second), time.NewTicker(seenEvery)
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	defer note.Stop()
 	began, wall := time.Now(), metrics.Now()
-	was := time.Duration(0)
+	was, noted := time.Duration(0), began
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-note.C:
-			c.see()
-			continue
 		case <-tick.C:
 		}
 		now := time.Now()
 		ahead := metrics.Now().Round(0).Sub(wall.Round(0)) - now.Sub(began)
 		by := ahead - was
 		if by.Abs() < jumpOf {
+			if now.Sub(noted) >= seenEvery {
+				noted = now
+				c.see()
+			}
 			continue
 		}
 		was = ahead
@@ -103,4 +109,16 @@ func (c *clock) run(ctx context.Context) error {
 func (c *clock) trusted() bool {
 	at := c.jumped.Load()
 	return at == nil || time.Since(*at) > trustAfter
+}
+
+// lastTrusted is the present, or when the clock was last trusted; the zero time
+// when it never was. What history has dropped, it has dropped by that.
+func (c *clock) lastTrusted() time.Time {
+	if c.trusted() {
+		return metrics.Now()
+	}
+	if at := c.noted.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }

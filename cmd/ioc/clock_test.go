@@ -72,6 +72,9 @@ func TestClockAtAStart(t *testing.T) {
 			done := make(chan struct{})
 			go func() { defer close(done); _ = c.run(ctx) }()
 			before = c.trusted()
+			if at := c.lastTrusted(); before != at.Equal(metrics.Now()) {
+				t.Errorf("history was dropped by %s, now %s", at, metrics.Now())
+			}
 			time.Sleep(lasting)
 			synctest.Wait()
 			after = c.trusted()

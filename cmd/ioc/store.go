@@ -214,8 +214,8 @@ func (s *store) rewind(ctx context.Context, cursor *journal.Cursor) error {
 
 // keep tells a database's answers what is no longer in it, whoever drops that.
 func (s *store) keep(db *clickhouse.Store) {
-	if s.a.clock.trusted() {
-		db.Keep(metrics.Now())
+	if at := s.a.clock.lastTrusted(); !at.IsZero() {
+		db.Keep(at)
 	}
 }
 
