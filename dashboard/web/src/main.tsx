@@ -5,12 +5,14 @@ import { warmUp } from "./decode";
 import { lang, t } from "./i18n";
 import { go, home, path } from "./route";
 import { live, me, trouble, whoAmI } from "./store";
+import Wall from "./wall";
 import "./style.css";
 
-// Each page is a file of its own, so that a wall loads no chart and a desk no wall.
+// The wall comes with the first file, as each more takes its time; the other pages are
+// files of their own, so that a wall loads neither charts nor desks.
 const pages: Record<string, () => Promise<{ default: ComponentType<any> }>> = {
   login: () => import("./login"),
-  wall: () => import("./wall"),
+  wall: async () => ({ default: Wall }),
   district: () => import("./district"),
   explore: () => import("./explore"),
   devices: () => import("./devices"),
