@@ -134,7 +134,7 @@ func newProvince(t *testing.T, rnd *rand.Rand, options ...func(*province)) *prov
 		for _, m := range st.Metrics {
 			readings = append(readings, metrics.Reading{Station: st.ID, Metric: m, ObservedAt: now, Value: 1})
 			p.alarms.Apply(alarm.Act{Verb: alarm.Raise, Alarm: "alarm-" + st.ID + "-" + m, At: now, Severity: severityOf[m], Text: text("x"),
-				Subject: &alarm.Subject{Rule: "r", Station: st.ID, Unit: st.Unit, Metric: m, Place: text("p")}})
+				Subject: &alarm.Subject{Rule: "r_" + m, Station: st.ID, Unit: st.Unit, Metric: m, Place: text("p")}})
 		}
 	}
 	for _, u := range src.Units {

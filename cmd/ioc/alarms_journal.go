@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"vonglau/ingest/journal"
@@ -34,7 +33,7 @@ func (s *alarms) journalLost(l lost) []alarm.Act {
 			Vi: fmt.Sprintf("Nhật ký %s mất các khối %d–%d: kiểm tra ổ đĩa", l.log, l.from, l.to),
 			En: fmt.Sprintf("Journal %s has lost records %d–%d: check the disk", l.log, l.from, l.to),
 		},
-		Subject: s.province("journal_lost"),
+		Subject: s.province(id),
 	}}
 }
 
@@ -59,16 +58,16 @@ func (s *alarms) journalFull(ctx context.Context) (acts []alarm.Act) {
 			s.log.Warn("it is not known how full a log of the journal is", "log", log.name, "error", err)
 			continue
 		}
-		of, open := fmt.Sprintf("journal_full.%s.", log.name), ""
+		rule, open := fmt.Sprintf("journal_full.%s", log.name), ""
 		for _, a := range s.book.List() {
-			if a.Status != alarm.Cleared && strings.HasPrefix(a.ID, of) {
+			if a.Status != alarm.Cleared && a.Rule == rule {
 				open = a.ID
 			}
 		}
 		now := metrics.MillisOf(metrics.Now())
 		switch {
 		case open == "" && share >= fullFrom:
-			acts = append(acts, alarm.Act{Verb: alarm.Raise, Alarm: fmt.Sprint(of, now), At: now, Severity: alarm.Warning, Value: share, Text: log.text, Subject: s.province("journal_full")})
+			acts = append(acts, alarm.Act{Verb: alarm.Raise, Alarm: fmt.Sprintf("%s.%d", rule, now), At: now, Severity: alarm.Warning, Value: share, Text: log.text, Subject: s.province(rule)})
 		case open != "" && share < fullUntil:
 			acts = append(acts, alarm.Act{Verb: alarm.Clear, Alarm: open, At: now})
 		}

@@ -66,8 +66,8 @@ func TestJournalFull(t *testing.T) {
 	}
 }
 
-// What was lost before anybody judged, at a start say, is an alarm, and one only,
-// however often it is found.
+// What was lost before anybody judged, at a start say, is an alarm, one for each
+// hole, however often it is found.
 func TestJournalLost(t *testing.T) {
 	c, faults := metrics.NewCatalogue(metrics.Source{Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}, Kind: "province", ValidFrom: "2025-07-01", Lat: 22, Lon: 104}}})
 	if faults != nil {
@@ -79,28 +79,33 @@ func TestJournalLost(t *testing.T) {
 	}
 	defer j.Close()
 	log := slog.New(slog.DiscardHandler)
-	a := &app{cfg: &config.Config{File: config.File{Name: "ioc"}}, log: log, journal: j, stops: &stops{log: log}, lost: make(chan lost, 2), fatal: func(err error) { t.Error(err) }}
+	a := &app{cfg: &config.Config{File: config.File{Name: "ioc"}}, log: log, journal: j, stops: &stops{log: log}, lost: make(chan lost, 3), fatal: func(err error) { t.Error(err) }}
 	a.catalogue.Store(c)
-	a.tellLost(journal.Events, 3, 5)
-	a.tellLost(journal.Events, 3, 5)
+	for _, from := range []uint64{3, 3, 4} {
+		a.tellLost(journal.Events, from, 5)
+	}
 	if err := a.startAlarms(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer a.stop()
-	until(t, patience, "the second one is looked at too", func() string {
+	until(t, patience, "all are looked at", func() string {
 		if n := len(a.lost); n > 0 {
 			return fmt.Sprint(n, " wait")
 		}
 		return ""
 	})
-	until(t, patience, "the alarm", func() string {
+	until(t, patience, "the alarms", func() string {
 		list := a.alarms.book.List()
-		if len(list) == 1 && list[0].ID == "journal_lost.EVENTS.3.5" && list[0].Severity == alarm.Critical {
+		found := map[string]bool{}
+		for _, a := range list {
+			found[a.ID] = a.Severity == alarm.Critical
+		}
+		if len(list) == 2 && found["journal_lost.EVENTS.3.5"] && found["journal_lost.EVENTS.4.5"] {
 			return ""
 		}
 		return fmt.Sprintf("%+v", list)
 	})
-	if _, last, err := j.Span(t.Context(), journal.Events); err != nil || last != 1 {
+	if _, last, err := j.Span(t.Context(), journal.Events); err != nil || last != 2 {
 		t.Errorf("%d events, %v", last, err)
 	}
 }
