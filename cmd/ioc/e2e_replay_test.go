@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // testReplay: a value changes; the replay of before shows the old one, marked as
@@ -136,10 +138,21 @@ func testReplay(t *testing.T, exe string) {
 		t.Errorf("the page shows the province: %s", said)
 	}
 
-	// From an alarm to the moment it was raised.
+	// From an alarm to the moment it was raised, once there is room for one more replay.
+	var open []*websocket.Conn
+	for range 4 {
+		conn, _, err := c.dial(operator, "/api/v1/replay/live?scope=15&at="+url.QueryEscape(fresh.UTC().Format(time.RFC3339Nano)), "ioc.live.v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		open = append(open, conn)
+	}
 	b.signIn("desk", c, "vanhanh", "/district/15")
 	b.must(map[string]any{"as": "desk", "do": "click", "selector": ".alarmdesk a.then"}, nil)
 	b.sees("desk", patience, ".replayband", "XEM LẠI")
+	b.sees("desk", patience, ".replaynote", "mỗi người tối đa 4")
+	open[0].Close()
 	b.sees("desk", patience, ".replay .alarms [data-alarm]", "mưa")
 	c.interrupt()
 }

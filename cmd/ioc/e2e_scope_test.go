@@ -97,7 +97,7 @@ func (w *wall) scope(t *testing.T) {
 	})
 	w.part(t, "video", func(t *testing.T) {
 		for who, client := range map[string]*http.Client{"leader": w.leader, "lower": w.lower} {
-			conn, _, err := w.dial(client, "/api/v1/cameras/cam-01/video?mode=full", "ioc.video.v1")
+			conn, _, err := w.centre.dial(client, "/api/v1/cameras/cam-01/video?mode=full", "ioc.video.v1")
 			if err != nil {
 				t.Fatal(who, err)
 			}
@@ -125,9 +125,9 @@ func (w *wall) scope(t *testing.T) {
 	})
 }
 
-func (w *wall) dial(client *http.Client, path, protocol string) (*websocket.Conn, *http.Response, error) {
+func (c *centre) dial(client *http.Client, path, protocol string) (*websocket.Conn, *http.Response, error) {
 	dialer := websocket.Dialer{Jar: client.Jar, Subprotocols: []string{protocol}, HandshakeTimeout: patience}
-	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(w.centre.url(path), "http"), nil)
+	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(c.url(path), "http"), nil)
 	if resp != nil {
 		resp.Body.Close()
 	}
@@ -142,7 +142,7 @@ type liveWord struct {
 // subscribe asks for one topic and returns the first word about it.
 func (w *wall) subscribe(t *testing.T, client *http.Client, topic string) liveWord {
 	t.Helper()
-	conn, _, err := w.dial(client, "/api/v1/live", "ioc.live.v1")
+	conn, _, err := w.centre.dial(client, "/api/v1/live", "ioc.live.v1")
 	if err != nil {
 		t.Fatal(err)
 	}
