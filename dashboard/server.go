@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -119,7 +118,7 @@ type Server struct {
 	feed *feed
 	keys idempotency
 
-	tiles atomic.Int64 // sockets with tiles
+	tiles pages
 
 	failures failureLog
 	gate     *gate

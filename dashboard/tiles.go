@@ -26,6 +26,7 @@ const (
 const (
 	tilesPerSocket = 512 // cameras that one socket may watch, with those whose last message is under way
 	tileSockets    = 512 // sockets in all
+	tileSocketsOne = 64  // of a person or a wall
 )
 
 var tilesUpgrader = websocket.Upgrader{Subprotocols: []string{tilesUnits, tilesMP4}, ReadBufferSize: 512, WriteBufferSize: 16 << 10}
@@ -40,6 +41,7 @@ var tilesUpgrader = websocket.Upgrader{Subprotocols: []string{tilesUnits, tilesM
 type tiles struct {
 	conn  *websocket.Conn
 	video *video.Hub
+	owner string // of its viewers: the person or the wall
 	form  video.Form
 	sight *sight
 	pumps sync.WaitGroup
@@ -52,6 +54,40 @@ type tiles struct {
 	last    uint32 // id that was given last
 }
 
+// pages counts the sockets with tiles, in all and by whose they are. Safe for
+// concurrent use.
+type pages struct {
+	mu  sync.Mutex // guards the rest
+	all int
+	of  map[string]int
+}
+
+// open counts one more, unless that is too many: then it says how many may be.
+func (p *pages) open(owner string) (most int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.all >= tileSockets:
+		return tileSockets
+	case p.of[owner] >= tileSocketsOne:
+		return tileSocketsOne
+	case p.of == nil:
+		p.of = map[string]int{}
+	}
+	p.all++
+	p.of[owner]++
+	return 0
+}
+
+func (p *pages) close(owner string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all--
+	if p.of[owner]--; p.of[owner] == 0 {
+		delete(p.of, owner)
+	}
+}
+
 // watching is what a page says on its tiles' socket.
 type watching struct {
 	Type   string `json:"type"` // watch or unwatch
@@ -61,17 +97,16 @@ type watching struct {
 
 // tilesSocket sends the keyframes of the cameras that a page asks for.
 func (s *Server) tilesSocket(w http.ResponseWriter, r *http.Request, a asker) error {
-	if s.tiles.Add(1) > tileSockets {
-		s.tiles.Add(-1)
+	if most := s.tiles.open(a.User); most > 0 {
 		w.Header().Set("Retry-After", "5")
-		return &problem{Status: http.StatusServiceUnavailable, Title: "Too many pages show tiles", Detail: "there are " + strconv.Itoa(tileSockets) + " already; try again shortly"}
+		return &problem{Status: http.StatusServiceUnavailable, Title: "Too many pages show tiles", Detail: "there are " + strconv.Itoa(most) + " already; try again shortly"}
 	}
-	defer s.tiles.Add(-1)
+	defer s.tiles.close(a.User)
 	conn, err := tilesUpgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return nil //nolint:nilerr // the upgrader has answered
 	}
-	t := &tiles{conn: conn, video: s.opts.Video, form: video.MP4, sight: s.sight(r, a), viewers: map[uint32]*video.Viewer{}}
+	t := &tiles{conn: conn, video: s.opts.Video, owner: a.User, form: video.MP4, sight: s.sight(r, a), viewers: map[uint32]*video.Viewer{}}
 	if conn.Subprotocol() == tilesUnits {
 		t.form = video.Units
 	}
@@ -144,7 +179,7 @@ func (t *tiles) watch(ctx context.Context, id uint32, camera string) (code int, 
 	} else if code != 0 {
 		return code, why, ""
 	}
-	viewer, err := t.video.SubscribeAs(camera, video.Tile, t.form)
+	viewer, err := t.video.SubscribeAs(t.owner, camera, video.Tile, t.form)
 	if err != nil {
 		return videoEnd(err), err.Error(), ""
 	}

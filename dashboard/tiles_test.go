@@ -24,6 +24,7 @@ type pictures struct {
 	*province
 	mine, other string // cameras within the scope and outside it
 	who         *person
+	someoneElse string // who may sign in
 	key         []byte // the NAL unit of each keyframe
 	pts         atomic.Int64
 }
@@ -42,6 +43,11 @@ func newPictures(t *testing.T) *pictures {
 		}
 		if p.mine != "" && p.other != "" {
 			p.who = p.signIn(t, s.ID)
+			for _, other := range p.catalogue.Scopes() {
+				if other.ID != s.ID {
+					p.someoneElse = other.ID
+				}
+			}
 			break
 		}
 		p.mine, p.other = "", ""
@@ -264,6 +270,47 @@ func TestTilesRefuse(t *testing.T) {
 		if end := socket.until(2000, "end"); !bytes.Contains(end, []byte("1013")) {
 			t.Errorf("the last of too many ends with %s", end)
 		}
+		if n := p.video.Viewers(); n > 100 {
+			t.Errorf("one person has %d of the camera's pictures", n)
+		}
+	})
+	t.Run("too many pages", func(t *testing.T) {
+		open := func(who *person) (*websocket.Conn, bool) {
+			conn, resp, err := (&websocket.Dialer{Jar: who.jar}).Dial("ws"+strings.TrimPrefix(p.url, "http")+"/api/v1/tiles", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"watch","id":1,"camera":"nobody"}`))
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+			_, _, err = conn.ReadMessage()
+			if err != nil && !websocket.IsCloseError(err, websocket.CloseTryAgainLater) {
+				t.Fatal(err)
+			}
+			return conn, err == nil
+		}
+		var mine []*websocket.Conn
+		for range 100 {
+			conn, ok := open(p.who)
+			defer conn.Close()
+			if ok {
+				mine = append(mine, conn)
+			}
+		}
+		if len(mine) == 0 || len(mine) >= 100 {
+			t.Fatalf("one person has %d pages", len(mine))
+		}
+		conn, ok := open(p.signIn(t, p.someoneElse))
+		defer conn.Close()
+		if !ok {
+			t.Fatal("nobody else has one")
+		}
+		mine[0].Close()
+		eventually(t, "a page that may be opened again", func() bool {
+			conn, ok := open(p.who)
+			conn.Close()
+			return ok
+		})
 	})
 	t.Run("never reads", func(t *testing.T) {
 		socket := p.page(t, "ioc.tiles.units.v1")

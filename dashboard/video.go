@@ -43,7 +43,7 @@ func (s *Server) video(w http.ResponseWriter, r *http.Request, a asker) error {
 	if conn.Subprotocol() == videoUnits {
 		form = video.Units
 	}
-	viewer, err := s.opts.Video.SubscribeAs(id, mode, form)
+	viewer, err := s.opts.Video.SubscribeAs(a.User, id, mode, form)
 	if err != nil {
 		sayClose(conn, videoEnd(err), err.Error())
 		return nil

@@ -3,6 +3,7 @@ package video
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -131,6 +132,87 @@ func TestGroupOfTinyPicturesIsBounded(t *testing.T) {
 		track.unit(unit)
 		if unit.Key, unit.NALUs = false, streams.InOnePiece([]byte{0x41}); len(track.group) > queueUnits {
 			t.Fatalf("%d pictures of a group are kept, of %d bytes", len(track.group), track.groupSize)
+		}
+	}
+}
+
+// One owner leaves the others most of what there is, of each bound.
+func TestOneOwnerTakesNoPictureFromAnother(t *testing.T) {
+	cameras := []string{"river", "b", "c", "d", "e", "f", "g", "h"}
+	for name, bound := range map[string]struct {
+		cfg     Config
+		cameras []string
+		mode    Mode
+	}{
+		"all":         {Config{Viewers: 32}, cameras, Tile},
+		"full motion": {Config{Full: 32}, cameras, Full},
+		"a camera":    {Config{PerCamera: 32}, cameras[:1], Tile},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := NewHub(bound.cfg)
+			defer h.Close()
+			h.Set(cameras)
+			var taken []*Viewer
+			take := func(owner string) (n int) {
+				for i := range 100 {
+					v, err := h.SubscribeAs(owner, bound.cameras[i%len(bound.cameras)], bound.mode, Units)
+					if err != nil && !errors.Is(err, ErrTooMany) {
+						t.Fatal(err)
+					} else if err == nil {
+						n++
+						taken = append(taken, v)
+					}
+				}
+				return n
+			}
+			for i := range 9 {
+				want := 4
+				if i == 8 { // now it is all taken
+					want = 0
+				}
+				if got := take(fmt.Sprint("owner ", i)); got != want {
+					t.Errorf("owner %d has %d, want %d", i, got, want)
+				}
+			}
+			for _, v := range taken[:16] {
+				v.Close()
+				v.Close()
+			}
+			if got := take("owner 0"); got != 4 || h.Viewers() != 20 || len(h.owners) != 5 {
+				t.Errorf("an owner that comes back has %d, of %d viewers and %d owners", got, h.Viewers(), len(h.owners))
+			}
+			h.Set(nil)
+			if h.viewers != (counts{}) || len(h.owners) != 0 {
+				t.Errorf("left behind: %+v, %+v", h.viewers, h.owners)
+			}
+		})
+	}
+}
+
+// The bounds hold what the sizing guide promises: 20 walls of 27 panels with six
+// tiles each and 200 people with 20, and each of them at the one camera at the
+// river too, in full motion.
+func TestDefaultBoundsFitAProvince(t *testing.T) {
+	h := NewHub(Config{})
+	defer h.Close()
+	var cameras []string
+	for i := range 300 {
+		cameras = append(cameras, fmt.Sprint(i))
+	}
+	h.Set(cameras)
+	for screen := range 220 {
+		tiles := 20
+		if screen < 20 {
+			tiles = 27 * 6
+		}
+		owner := fmt.Sprint("screen ", screen)
+		for i := range tiles {
+			if _, err := h.SubscribeAs(owner, cameras[i], Tile, Units); err != nil {
+				t.Fatalf("%s: tile %d: %v", owner, i, err)
+			}
+		}
+		if _, err := h.SubscribeAs(owner, cameras[0], Full, Units); err != nil {
+			t.Fatalf("%s: the river: %v", owner, err)
 		}
 	}
 }

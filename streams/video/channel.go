@@ -105,24 +105,33 @@ func (c *channel) picture() ([]byte, time.Time, streams.State, bool) {
 	return file, at, state, true
 }
 
-func (c *channel) subscribe(h *Hub, mode Mode, form Form) (*Viewer, error) {
+// subscribe adds a viewer, or says which bound is reached.
+func (c *channel) subscribe(v *Viewer) (bound string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.viewers) >= c.cfg.PerCamera {
-		return nil, ErrTooMany
+		return "camera"
 	}
-	v := &Viewer{hub: h, channel: c, mode: mode, form: form, signal: make(chan struct{}, 1), tellState: true, waitKey: true}
+	own := 1
+	for other := range c.viewers {
+		if other.owner == v.owner {
+			own++
+		}
+	}
+	if v.owner != "" && own > share(c.cfg.PerCamera) {
+		return "owner"
+	}
 	c.viewers[v] = struct{}{}
-	c.telemetry.viewers.WithLabelValues(string(mode)).Inc()
-	if mode == Full {
+	c.telemetry.viewers.WithLabelValues(string(v.mode)).Inc()
+	if v.mode == Full {
 		c.watch()
 	}
-	if m := c.focus.track; mode == Full && m != nil && m.keyed {
+	if m := c.focus.track; v.mode == Full && m != nil && m.keyed {
 		v.join(m)
 	} else {
 		v.join(c.usual)
 	}
-	return v, nil
+	return ""
 }
 
 // remove reports whether the viewer was still there.
@@ -136,16 +145,16 @@ func (c *channel) remove(v *Viewer) bool {
 	return there
 }
 
-// end drops all viewers and says how many they were.
-func (c *channel) end(reason error) int {
+// end drops all viewers and says who they were.
+func (c *channel) end(reason error) (gone []*Viewer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := len(c.viewers)
 	for v := range c.viewers {
 		c.drop(v, reason)
+		gone = append(gone, v)
 	}
 	c.closeMain()
-	return n
+	return gone
 }
 
 func (c *channel) drop(v *Viewer, reason error) {

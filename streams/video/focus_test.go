@@ -80,7 +80,7 @@ func TestFocusGoesOverToTheMainStream(t *testing.T) {
 		usual, main := 0, 0
 		small.feed(h, "cam-01", &usual, 0, 10)
 		look := func(mode Mode, form Form) *Viewer {
-			v, err := h.SubscribeAs("cam-01", mode, form)
+			v, err := h.SubscribeAs("", "cam-01", mode, form)
 			if err != nil {
 				t.Fatal(err)
 			}

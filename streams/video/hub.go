@@ -14,7 +14,7 @@ import (
 var (
 	// ErrUnknownCamera: the camera is not in the list, or no longer. Close code 4404.
 	ErrUnknownCamera = errors.New("unknown camera")
-	// ErrTooMany: the bound on viewers is reached; come back later. Close code 1013.
+	// ErrTooMany: a bound on viewers is reached; come back later. Close code 1013.
 	ErrTooMany = errors.New("too many viewers")
 	// ErrClosed: the hub or the viewer was closed.
 	ErrClosed = errors.New("closed")
@@ -52,8 +52,12 @@ func ParseMode(word string) (Mode, bool) {
 
 // Config of a Hub; the zero value takes the defaults.
 type Config struct {
-	PerCamera int // viewers of one camera; default 32
-	Viewers   int // viewers in all; default 512
+	// Bounds on viewers, of which one owner has an eighth at most, so that a faulty
+	// page takes no camera from the others. The defaults are what 20 walls and 200
+	// people have open, all looking at the one camera at the river.
+	PerCamera int // viewers of one camera; default 512
+	Full      int // viewers of full motion, each a stream of its own on the network; default 512
+	Viewers   int // viewers in all, most of them of tiles; default 16,384
 	MaxGroup  int // bytes of a kept group of pictures; default 2 MiB, beyond it, or 1,024 pictures, only its keyframe is kept
 	MaxQueue  int // bytes that wait for one viewer; default 4 MiB, beyond it the viewer goes on at the next keyframe
 	// KeepFor is how long keyframes are kept for Stills, KeepEvery the least
@@ -79,7 +83,8 @@ type Hub struct {
 
 	mu       sync.RWMutex // guards the rest; taken before a channel's
 	channels map[string]*channel
-	viewers  int
+	viewers  counts
+	owners   map[string]counts // of those that have any
 	closed   chan struct{}
 }
 
@@ -90,8 +95,9 @@ func NewHub(cfg Config) *Hub {
 			*n = value
 		}
 	}
-	set(&cfg.PerCamera, 32)
-	set(&cfg.Viewers, 512)
+	set(&cfg.PerCamera, 512)
+	set(&cfg.Full, 512)
+	set(&cfg.Viewers, 16_384)
 	set(&cfg.MaxGroup, 2<<20)
 	set(&cfg.MaxQueue, 4<<20)
 	set(&cfg.KeepBytes, 1<<20)
@@ -104,7 +110,7 @@ func NewHub(cfg Config) *Hub {
 	if cfg.KeepEvery <= 0 {
 		cfg.KeepEvery = 5 * time.Second
 	}
-	return &Hub{cfg: cfg, telemetry: newTelemetry(cfg.Registerer), channels: map[string]*channel{}, closed: make(chan struct{})}
+	return &Hub{cfg: cfg, telemetry: newTelemetry(cfg.Registerer), channels: map[string]*channel{}, owners: map[string]counts{}, closed: make(chan struct{})}
 }
 
 // Set makes the ids the known cameras. Viewers of a camera that is no longer
@@ -123,7 +129,7 @@ func (h *Hub) Set(ids []string) {
 	}
 	for id, c := range h.channels {
 		if known[id] == nil {
-			h.viewers -= c.end(ErrUnknownCamera)
+			h.forget(c.end(ErrUnknownCamera)...)
 		}
 	}
 	h.channels = known
@@ -138,7 +144,7 @@ func (h *Hub) Close() {
 	}
 	close(h.closed)
 	for _, c := range h.channels {
-		h.viewers -= c.end(ErrClosed)
+		h.forget(c.end(ErrClosed)...)
 	}
 	h.channels = map[string]*channel{}
 }
@@ -194,14 +200,30 @@ func (h *Hub) Picture(camera string) (mp4 []byte, at time.Time, state streams.St
 	return c.picture()
 }
 
-// Subscribe makes a viewer of a camera for Media Source, which the caller must
-// close.
-func (h *Hub) Subscribe(camera string, mode Mode) (*Viewer, error) {
-	return h.SubscribeAs(camera, mode, MP4)
+// counts of viewers.
+type counts struct{ all, full int }
+
+func (c counts) plus(v *Viewer, n int) counts {
+	c.all += n
+	if v.mode == Full {
+		c.full += n
+	}
+	return c
 }
 
-// SubscribeAs is Subscribe with a choice of form.
-func (h *Hub) SubscribeAs(camera string, mode Mode, form Form) (*Viewer, error) {
+// ownerShare is the part of each bound that one owner may have.
+const ownerShare = 8
+
+func share(bound int) int { return max(1, bound/ownerShare) }
+
+// Subscribe makes a viewer of a camera for Media Source that is nobody's, which the
+// caller must close.
+func (h *Hub) Subscribe(camera string, mode Mode) (*Viewer, error) {
+	return h.SubscribeAs("", camera, mode, MP4)
+}
+
+// SubscribeAs is Subscribe for an owner, a person or a wall, with a choice of form.
+func (h *Hub) SubscribeAs(owner, camera string, mode Mode, form Form) (*Viewer, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over() {
@@ -211,30 +233,46 @@ func (h *Hub) SubscribeAs(camera string, mode Mode, form Form) (*Viewer, error) 
 	if c == nil {
 		return nil, ErrUnknownCamera
 	}
-	if h.viewers >= h.cfg.Viewers {
-		h.telemetry.refused.WithLabelValues("all").Inc()
+	refuse := func(bound string) (*Viewer, error) {
+		h.telemetry.refused.WithLabelValues(bound).Inc()
 		return nil, ErrTooMany
 	}
-	v, err := c.subscribe(h, mode, form)
-	if err != nil {
-		h.telemetry.refused.WithLabelValues("camera").Inc()
-		return nil, err
+	v := &Viewer{hub: h, channel: c, owner: owner, mode: mode, form: form, signal: make(chan struct{}, 1), tellState: true, waitKey: true}
+	all, own := h.viewers.plus(v, 1), h.owners[owner].plus(v, 1)
+	switch {
+	case all.all > h.cfg.Viewers || all.full > h.cfg.Full:
+		return refuse("all")
+	case owner != "" && (own.all > share(h.cfg.Viewers) || own.full > share(h.cfg.Full)):
+		return refuse("owner")
 	}
-	h.viewers++
+	if bound := c.subscribe(v); bound != "" {
+		return refuse(bound)
+	}
+	h.viewers, h.owners[owner] = all, own
 	return v, nil
+}
+
+// forget takes away viewers that have left.
+func (h *Hub) forget(gone ...*Viewer) {
+	for _, v := range gone {
+		h.viewers = h.viewers.plus(v, -1)
+		if h.owners[v.owner] = h.owners[v.owner].plus(v, -1); h.owners[v.owner] == (counts{}) {
+			delete(h.owners, v.owner)
+		}
+	}
 }
 
 // Viewers is how many viewers there are.
 func (h *Hub) Viewers() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.viewers
+	return h.viewers.all
 }
 
 func (h *Hub) leave(v *Viewer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if v.channel.remove(v) {
-		h.viewers--
+		h.forget(v)
 	}
 }

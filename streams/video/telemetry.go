@@ -21,7 +21,7 @@ func newTelemetry(reg prometheus.Registerer) *telemetry {
 		}, []string{"mode"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vonglau_video_viewers_refused_total",
-			Help: "Viewers refused, by the bound that was reached: of the camera or of all.",
+			Help: "Viewers refused, by the bound that was reached: of the camera, of the owner or of all.",
 		}, []string{"bound"}),
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vonglau_video_fragments_sent_total",

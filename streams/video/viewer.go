@@ -28,6 +28,7 @@ type Message struct {
 type Viewer struct {
 	hub     *Hub
 	channel *channel
+	owner   string
 	mode    Mode
 	form    Form
 	signal  chan struct{} // of size 1: something changed
