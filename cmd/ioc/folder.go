@@ -22,6 +22,7 @@ type folder struct {
 	// settled says that nothing of that kind is open: the next start need not
 	// write the last hour again.
 	settled atomic.Bool
+	sync    func(dir string) error // writes what the folder's disk has in memory
 }
 
 // Files of the data folder.
@@ -40,7 +41,7 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{dir: dir, lock: lock}
+	f := &folder{dir: dir, lock: lock, sync: syncDisk}
 	if err := checkSpace(dir, leastFree); err != nil {
 		lock.Close()
 		return nil, err
@@ -95,12 +96,16 @@ func freeSpace(dir string) (int64, error) {
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-// close marks an orderly end and gives the folder free.
+// close marks an orderly end and gives the folder free. What the engine wrote last
+// is on the disk before the mark is: a power cut can follow.
 func (f *folder) close() error {
 	if !f.settled.Load() {
 		return f.lock.Close()
 	}
-	err := replaceFile(filepath.Join(f.dir, cleanMark), func(*os.File) error { return nil })
+	err := f.sync(f.dir)
+	if err == nil {
+		err = replaceFile(filepath.Join(f.dir, cleanMark), func(*os.File) error { return nil })
+	}
 	return errors.Join(err, f.lock.Close())
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,35 @@ func TestFolder(t *testing.T) {
 	}
 	if f, err = openFolder(dir); err != nil || !f.unclean {
 		t.Fatalf("after a kill: unclean %v, %v", f != nil && f.unclean, err)
+	}
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The mark of an orderly end comes after what the end left in memory: a power cut
+// after the mark would not be made good.
+func TestFolderIsSyncedBeforeTheMark(t *testing.T) {
+	dir := t.TempDir()
+	for _, fails := range []error{nil, errors.New("the disk is gone")} {
+		f, err := openFolder(dir)
+		if err != nil || f.unclean {
+			t.Fatalf("unclean %v, %v", f != nil && f.unclean, err)
+		}
+		synced := 0
+		f.sync = func(of string) error {
+			if synced++; of != dir || exists(dir, cleanMark) {
+				t.Errorf("%s is synced with the mark there: %v", of, exists(dir, cleanMark))
+			}
+			return fails
+		}
+		if err := f.close(); !errors.Is(err, fails) || synced != 1 {
+			t.Errorf("synced %d times, %v", synced, err)
+		}
+	}
+	f, err := openFolder(dir)
+	if err != nil || !f.unclean {
+		t.Fatalf("after a sync that failed: unclean %v, %v", f != nil && f.unclean, err)
 	}
 	if err := f.close(); err != nil {
 		t.Fatal(err)

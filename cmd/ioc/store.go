@@ -98,6 +98,7 @@ func (s *store) catalogueChanged() {
 // open reaches the database and brings its schema up.
 func (s *store) open(ctx context.Context) (*clickhouse.Store, error) {
 	cfg := s.a.cfg.ClickHouse
+	cfg.SyncInserts = s.a.engine == nil // our own engine's unclean stop is seen, and made good by rewind
 	if s.a.engine != nil {
 		if err := s.a.engine.Ready(ctx); err != nil {
 			return nil, err

@@ -32,6 +32,10 @@ type Config struct {
 	// log_comment alone. Without it the door is shut.
 	ReaderUsername string `yaml:"reader_username"`
 	ReaderPassword string `yaml:"reader_password"`
+	// SyncInserts has the server sync what it is given to its disk before it says
+	// that it has it, where no replica has it too: on a machine whose losing its
+	// power nobody here would notice.
+	SyncInserts bool `yaml:"-"`
 
 	place place // of a shard
 }

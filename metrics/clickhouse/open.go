@@ -92,6 +92,11 @@ func openServer(ctx context.Context, c Config, log *slog.Logger, tel *telemetry)
 	if err == nil {
 		err = s.keepPlace(ctx)
 	}
+	if err == nil && c.SyncInserts && !c.replicated() {
+		if err := s.syncInserts(ctx); err != nil {
+			s.log.Warn("the database does not sync what it is given: if its machine loses its power, up to a minute of history may be missing", "err", err)
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

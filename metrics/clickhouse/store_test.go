@@ -334,3 +334,35 @@ func TestReplayStopsWithItsReader(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// A server of another machine has what was written on its disk when it says so: a
+// database of before learns it when it is opened. A store without that leaves the
+// server's own way.
+func TestSyncInserts(t *testing.T) {
+	c := config(t)
+	see := func(s *Store, want uint64) {
+		t.Helper()
+		var syncing, all uint64
+		err := s.conn.QueryRow(t.Context(), "SELECT countIf(engine_full LIKE '%fsync_after_insert = 1%' AND engine_full LIKE '%fsync_part_directory = 1%'), count() FROM system.tables WHERE database = {database:String} AND engine = 'ReplacingMergeTree'",
+			named("database", c.Database)).Scan(&syncing, &all)
+		if err != nil || all == 0 || syncing != all*want {
+			t.Errorf("%d of %d tables sync, %v", syncing, all, err)
+		}
+	}
+	see(openStore(t, c), 0)
+	c.SyncInserts = true
+	s := openStore(t, c)
+	see(s, 1)
+	synced := func() (n uint64) {
+		if err := s.conn.QueryRow(t.Context(), "SELECT sum(value) FROM system.events WHERE event = 'FileSync'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := synced()
+	store(t, s, []Row{{metrics.Reading{Station: "S1", Metric: "rain", ObservedAt: at(t, "2026-03-01 10:00"), Value: 1}, 1}})
+	if after := synced(); after < before+4 { // raw and three levels
+		t.Errorf("%d files were synced, then %d", before, after)
+	}
+	see(openStore(t, c), 1)
+}
