@@ -115,19 +115,19 @@ func (s *Server) evidencePiece(w http.ResponseWriter, r *http.Request, a asker) 
 		if p.N != n {
 			continue
 		}
-		piece, mp4, err := s.opts.EvidencePicture(id, n)
+		piece, file, err := s.opts.EvidencePicture(id, n)
 		if errors.Is(err, video.ErrNoEvidence) {
 			break // pruned since it was listed
 		}
 		if err != nil {
 			return err
 		}
-		w.Header().Set("Content-Type", "video/mp4")
+		w.Header().Set("Content-Type", piece.Type)
 		w.Header().Set("Cache-Control", "private, max-age=3600")
 		w.Header().Set("X-Camera", piece.Camera)
 		w.Header().Set("X-Camera-State", piece.State.String())
 		w.Header().Set("X-Picture-At", piece.At.UTC().Format(time.RFC3339Nano))
-		_, _ = w.Write(mp4)
+		_, _ = w.Write(file)
 		return nil
 	}
 	return refuse("no_such_picture", "n", n, "id", id)

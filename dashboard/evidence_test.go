@@ -24,7 +24,7 @@ func (p *province) evidence(id string) (video.Kept, error) {
 	k := video.Kept{State: video.Gathering, Until: known.RaisedAt.Time().Add(2 * time.Minute), Gaps: []video.Gap{{From: time.UnixMilli(1000), To: time.UnixMilli(2000)}}}
 	for i, c := range p.catalogue.Cameras() {
 		k.Cameras = append(k.Cameras, c.ID)
-		k.Pieces = append(k.Pieces, video.Piece{N: i + 1, Camera: c.ID, At: known.RaisedAt.Time().Add(-20 * time.Second), State: streams.Frozen, Size: 4})
+		k.Pieces = append(k.Pieces, video.Piece{N: i + 1, Camera: c.ID, At: known.RaisedAt.Time().Add(-20 * time.Second), State: streams.Frozen, Type: "video/mp4", Size: 4})
 	}
 	return k, nil
 }

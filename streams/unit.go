@@ -31,6 +31,23 @@ func (f Format) Equal(o Format) bool {
 		bytes.Equal(f.VPS, o.VPS) && bytes.Equal(f.SPS, o.SPS) && bytes.Equal(f.PPS, o.PPS)
 }
 
+// AppendTo appends a keyframe as decoders read it on its own: its JPEG image, or its
+// parameter sets and NAL units behind start codes.
+func (f Format) AppendTo(b []byte, nalus []NALU) []byte {
+	if f.Codec == MJPEG {
+		return nalus[0].AppendTo(b)
+	}
+	for _, set := range [][]byte{f.VPS, f.SPS, f.PPS} {
+		if len(set) > 0 {
+			b = append(append(b, 0, 0, 0, 1), set...)
+		}
+	}
+	for _, n := range nalus {
+		b = n.AppendTo(append(b, 0, 0, 0, 1))
+	}
+	return b
+}
+
 // NALU is a NAL unit without start code, or a JPEG image, in the pieces that the
 // network brought it in: in order, and none of them empty.
 type NALU [][]byte

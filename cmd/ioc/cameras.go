@@ -50,7 +50,8 @@ func (a *app) startCameras(context.Context) error {
 	}})
 	c.video = a.video
 	a.stops.add("video", func(context.Context) error { a.video.Close(); return nil })
-	if err := a.startEvidence(); err != nil {
+	decodes := a.startDecoder(c)
+	if err := a.startEvidence(c.decoder); err != nil {
 		return err
 	}
 	a.stops.start("camera readings", a.fatal, c.run)
@@ -65,7 +66,7 @@ func (a *app) startCameras(context.Context) error {
 	})
 	a.stops.start("camera counts", a.fatal, c.counter.Run)
 	format, unit := a.video.Format, a.video.Unit
-	if a.startDecoder(c) {
+	if decodes {
 		format = func(id string, f streams.Format) { a.video.Format(id, f); c.decoder.Format(id, f) }
 		unit = func(id string, u streams.AccessUnit) { a.video.Unit(id, u); c.decoder.Unit(id, u) }
 	}

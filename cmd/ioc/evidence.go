@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"math"
 	"path/filepath"
 	"slices"
@@ -8,6 +11,8 @@ import (
 
 	"vonglau/metrics"
 	"vonglau/metrics/alarm"
+	"vonglau/streams"
+	"vonglau/streams/decode"
 	"vonglau/streams/video"
 )
 
@@ -20,11 +25,22 @@ const (
 	evidenceFresh = time.Minute
 )
 
-// startEvidence keeps pictures with alarms from here on.
-func (a *app) startEvidence() error {
-	e, err := video.NewEvidence(video.EvidenceConfig{
+// startEvidence keeps pictures with alarms from here on. decoder is nil where there
+// is none.
+func (a *app) startEvidence(decoder *decode.Decoder) error {
+	cfg := video.EvidenceConfig{
 		Dir: filepath.Join(a.cfg.Data, "evidence"), Stills: a.video.Stills, Logger: a.log.With("component", "evidence"),
-	})
+	}
+	if decoder != nil {
+		cfg.JPEG = func(ctx context.Context, codec streams.Codec, keyframe []byte) ([]byte, error) {
+			jpeg, err := decoder.Picture(ctx, codec, keyframe)
+			if errors.Is(err, decode.ErrBusy) {
+				err = video.ErrLater
+			}
+			return jpeg, err
+		}
+	}
+	e, err := video.NewEvidence(cfg)
 	if err != nil {
 		return err
 	}
@@ -44,12 +60,16 @@ func (a *app) keepEvidence(act alarm.Act) {
 	if e == nil || act.Verb != alarm.Raise || act.Subject == nil || time.Since(act.At.Time()) > evidenceFresh {
 		return
 	}
-	e.Keep(act.Alarm, act.At.Time(), nearestCameras(a.current(), act.Subject))
+	shows := func(c metrics.Camera) bool {
+		_, off := c.PlannedOff(act.At.Time())
+		return !off && e.Keeps(a.video.Codec(c.ID))
+	}
+	e.Keep(act.Alarm, act.At.Time(), nearestCameras(a.current(), act.Subject, shows))
 }
 
 // nearestCameras are the ids of the cameras near what an alarm is about, the
-// nearest first.
-func nearestCameras(c *metrics.Catalogue, about *alarm.Subject) []string {
+// nearest first; one that shows nothing has a place only where no other wants it.
+func nearestCameras(c *metrics.Catalogue, about *alarm.Subject, shows func(metrics.Camera) bool) []string {
 	lat, lon := 0.0, 0.0
 	if st, ok := c.Station(about.Station); ok {
 		lat, lon = st.Lat, st.Lon
@@ -67,8 +87,9 @@ func nearestCameras(c *metrics.Catalogue, about *alarm.Subject) []string {
 		lat, lon = u.Lat, u.Lon
 	}
 	type near struct {
-		id string
-		km float64
+		id    string
+		blind bool
+		km    float64
 	}
 	var found []near
 	for _, cam := range c.Cameras() {
@@ -76,19 +97,22 @@ func nearestCameras(c *metrics.Catalogue, about *alarm.Subject) []string {
 		const kmPerDegree = 111.2
 		km := kmPerDegree * math.Hypot(cam.Lat-lat, (cam.Lon-lon)*math.Cos(lat*math.Pi/180))
 		if km <= evidenceKm {
-			found = append(found, near{cam.ID, km})
+			found = append(found, near{cam.ID, !shows(cam), km})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b near) int {
-		if a.km < b.km {
-			return -1
-		} else if a.km > b.km {
+		if a.blind != b.blind {
+			if b.blind {
+				return -1
+			}
 			return 1
 		}
-		return 0
+		return cmp.Compare(a.km, b.km)
 	})
+	found = found[:min(len(found), evidenceCameras)]
+	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.km, b.km) })
 	var ids []string
-	for _, n := range found[:min(len(found), evidenceCameras)] {
+	for _, n := range found {
 		ids = append(ids, n.id)
 	}
 	return ids

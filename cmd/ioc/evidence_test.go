@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,8 +35,14 @@ func TestNearestCameras(t *testing.T) {
 		{Unit: "02647", Station: metrics.CameraStation("far")}: {"far"},
 		{Unit: "99999"}: nil,
 	} {
-		if got := nearestCameras(c, &about); !slices.Equal(got, want) {
+		if got := nearestCameras(c, &about, func(metrics.Camera) bool { return true }); !slices.Equal(got, want) {
 			t.Errorf("%+v: %v, want %v", about, got, want)
+		}
+	}
+	for without, want := range map[string][]string{"a": {"b", "c", "d"}, "abd": {"a", "b", "c"}, "abcd": {"a", "b", "c"}} {
+		shows := func(c metrics.Camera) bool { return !strings.Contains(without, c.ID) }
+		if got := nearestCameras(c, &alarm.Subject{Unit: "02647"}, shows); !slices.Equal(got, want) {
+			t.Errorf("without pictures of %q: %v, want %v", without, got, want)
 		}
 	}
 }
@@ -56,7 +63,7 @@ func TestAlarmsKeepEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{}
+	a := &app{video: video.NewHub(video.Config{})}
 	a.catalogue.Store(c)
 	now := metrics.MillisOf(time.Now())
 	here, away := &alarm.Subject{Unit: "02647"}, &alarm.Subject{Unit: "15"}

@@ -196,15 +196,22 @@ func (d *Decoder) JPEG(ctx context.Context, id string) (jpeg []byte, at time.Tim
 	case key.codec == streams.MJPEG && bytes.HasPrefix(key.data, []byte{0xff, 0xd8}):
 		jpeg = key.data // is one already
 	default:
-		if jpeg, err = d.helper.decode(ctx, key.codec, key.data, maxJPEG, "-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1"); errors.Is(err, ErrBusy) || ctx.Err() != nil {
+		if jpeg, err = d.Picture(ctx, key.codec, key.data); errors.Is(err, ErrBusy) || ctx.Err() != nil {
 			return nil, time.Time{}, err
-		}
-		if err == nil && !bytes.HasPrefix(jpeg, []byte{0xff, 0xd8}) {
-			jpeg, err = nil, errors.New("the picture helper wrote no JPEG")
 		}
 	}
 	p.jpeg, p.at, p.err = jpeg, key.at, err
 	return jpeg, key.at, err
+}
+
+// Picture is a keyframe, as streams.Format writes it, as a JPEG. Its error is
+// ErrBusy, ctx's or says why it cannot be decoded.
+func (d *Decoder) Picture(ctx context.Context, codec streams.Codec, keyframe []byte) ([]byte, error) {
+	jpeg, err := d.helper.decode(ctx, codec, keyframe, maxJPEG, "-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1")
+	if err == nil && !bytes.HasPrefix(jpeg, []byte{0xff, 0xd8}) {
+		return nil, errors.New("the picture helper wrote no JPEG")
+	}
+	return jpeg, err
 }
 
 // picture is the place of a camera's picture; when there are too many, some other

@@ -140,19 +140,3 @@ func (b *bounded) line() string {
 	}
 	return string(bytes.ToValidUTF8(line, []byte("?")))
 }
-
-// annexB is a keyframe as ffmpeg's demuxers read it.
-func annexB(dst []byte, f streams.Format, nalus []streams.NALU) []byte {
-	if f.Codec == streams.MJPEG {
-		return nalus[0].AppendTo(dst)
-	}
-	for _, set := range [][]byte{f.VPS, f.SPS, f.PPS} {
-		if len(set) > 0 {
-			dst = append(append(dst, 0, 0, 0, 1), set...)
-		}
-	}
-	for _, n := range nalus {
-		dst = n.AppendTo(append(dst, 0, 0, 0, 1))
-	}
-	return dst
-}

@@ -34,7 +34,7 @@ func (k *kept) unit(u *streams.AccessUnit) {
 	if u.Size > keptAtMost || k.format.Codec == "" {
 		return
 	}
-	k.data = annexB(k.data[:0], k.format, u.NALUs)
+	k.data = k.format.AppendTo(k.data[:0], u.NALUs)
 	k.at = u.At
 }
 

@@ -47,16 +47,16 @@ func (c *channel) introduce(t *track) {
 func (c *channel) unit(u streams.AccessUnit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	f := c.usual.format
+	if (f.Codec == streams.H265 || f.Codec == streams.MJPEG) && u.Key && c.stills.due(u.At, c.cfg) {
+		c.keep(Still{At: u.At, codec: f.Codec, content: f.AppendTo(nil, u.NALUs), made: &jpegOnce{}})
+	}
 	full, tile := c.usual.unit(u)
 	if full == nil {
 		return
 	}
 	if tile != nil {
-		state := c.state
-		if state == streams.Offline { // it is not: the word of that comes later than the picture
-			state = streams.Live
-		}
-		c.stills.add(Still{At: u.At, State: state, segment: c.usual.segment, content: full.content}, c.cfg)
+		c.keep(Still{At: u.At, codec: f.Codec, segment: c.usual.segment, content: full.content})
 		if m := c.focus.track; m != nil && m.keyed && u.At.Sub(m.at) > mainSilent {
 			c.unfocus()
 		}
@@ -70,6 +70,13 @@ func (c *channel) unit(u streams.AccessUnit) {
 			v.push(tile)
 		}
 	}
+}
+
+func (c *channel) keep(s Still) {
+	if s.State = c.state; s.State == streams.Offline { // it is not: the word of that comes later than the picture
+		s.State = streams.Live
+	}
+	c.stills.add(s, c.cfg)
 }
 
 func (c *channel) setState(state streams.State, since time.Time) {

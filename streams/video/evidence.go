@@ -11,12 +11,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"vonglau/streams"
 )
 
 // EvidenceConfig says what is kept with an alarm; Dir and Stills are needed.
 type EvidenceConfig struct {
 	Dir    string                                       // made if it is missing
 	Stills func(camera string, since time.Time) []Still // Hub.Stills
+	JPEG   MakeJPEG                                     // of H.265; nil: there is no decoder
 	Before time.Duration                                // default 60 s
 	After  time.Duration                                // default 120 s
 	Every  time.Duration                                // how often new pictures are looked for; default 5 s
@@ -33,8 +36,8 @@ var ErrNoEvidence = errors.New("no such evidence")
 const jobsAtMost = 64
 
 // Evidence keeps keyframes of the cameras near an alarm, from a while before it
-// to a while after, as files: a folder for each alarm, in it one MP4 file for each
-// picture, a list of them, and a record of how the gathering goes. It is no
+// to a while after, as files: a folder for each alarm, in it a file for each
+// picture, MP4 or JPEG, a list of them, and a record of how the gathering goes. It is no
 // recorder. It is safe for concurrent use.
 //
 // A gathering that a restart interrupts goes on after it, and its record names the
@@ -54,6 +57,9 @@ type job struct {
 	taken map[string]time.Time // newest picture taken, by camera
 	n     int                  // the newest picture's number
 	size  int64
+	// undecoded: of some keyframes no picture could be made; waits: some wait for
+	// the decoder.
+	undecoded, waits bool
 }
 
 // NewEvidence opens the folder and takes up what was being gathered when the
@@ -110,6 +116,9 @@ func (e *Evidence) Keep(alarm string, at time.Time, cameras []string) bool {
 	}
 	return true
 }
+
+// Keeps reports whether pictures of a codec can be kept.
+func (e *Evidence) Keeps(codec streams.Codec) bool { return codec != streams.H265 || e.cfg.JPEG != nil }
 
 func (e *Evidence) job(r record) *job {
 	j := &job{record: r, taken: map[string]time.Time{}}
@@ -176,7 +185,7 @@ func (e *Evidence) Run(ctx context.Context) error {
 		}
 		e.mu.Unlock()
 		for _, j := range jobs {
-			e.step(j, time.Now())
+			e.step(ctx, j, time.Now())
 		}
 		if ending {
 			return nil
@@ -185,8 +194,8 @@ func (e *Evidence) Run(ctx context.Context) error {
 }
 
 // step takes what has come for one alarm, and ends its gathering when it is over.
-func (e *Evidence) step(j *job, now time.Time) {
-	if err := e.gather(j); err != nil {
+func (e *Evidence) step(ctx context.Context, j *job, now time.Time) {
+	if err := e.gather(ctx, j); err != nil {
 		e.cfg.Logger.Error("evidence cannot be kept", "alarm", j.Alarm, "error", err)
 		j.State, j.Why = Interrupted, WhyFailed
 	} else if now.After(j.Until) {
@@ -194,6 +203,8 @@ func (e *Evidence) step(j *job, now time.Time) {
 		switch {
 		case j.size >= e.cfg.MaxAlarm:
 			j.Why = WhyFull
+		case j.undecoded || j.waits:
+			j.Why = WhyNotDecoded
 		case j.n == 0:
 			j.Why = WhyNoPictures
 		}
@@ -213,16 +224,25 @@ func (e *Evidence) step(j *job, now time.Time) {
 }
 
 // gather writes the pictures that have come since.
-func (e *Evidence) gather(j *job) error {
+func (e *Evidence) gather(ctx context.Context, j *job) error {
 	dir := e.dir(j.Alarm)
+	j.waits = false
 	for camera, since := range j.taken {
 		for _, still := range e.cfg.Stills(camera, since) {
 			if still.At.After(j.Until) || j.size >= e.cfg.MaxAlarm {
 				break
 			}
-			file := still.MP4()
-			piece := Piece{N: j.n + 1, Camera: camera, At: still.At.UTC(), State: still.State, Size: len(file)}
-			if err := os.WriteFile(pieceFile(dir, piece.N), file, 0o640); err != nil {
+			file, kind, err := still.file(ctx, e.cfg.JPEG)
+			if errors.Is(err, ErrLater) {
+				j.waits = true
+				break
+			}
+			if err != nil {
+				j.undecoded, j.taken[camera] = true, still.At
+				continue
+			}
+			piece := Piece{N: j.n + 1, Camera: camera, At: still.At.UTC(), State: still.State, Type: kind, Size: len(file)}
+			if err := os.WriteFile(pieceFile(dir, piece), file, 0o640); err != nil {
 				return err
 			}
 			if err := appendLine(filepath.Join(dir, "list"), piece); err != nil {

@@ -3,6 +3,7 @@ package video
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -24,6 +25,7 @@ type Piece struct {
 	Camera string        `json:"camera"`
 	At     time.Time     `json:"at"`
 	State  streams.State `json:"state"` // of the camera when it came: an old picture must not pass for a live one
+	Type   string        `json:"type"`  // of the file: video/mp4 of H.264, else image/jpeg
 	Size   int           `json:"size"`
 }
 
@@ -45,6 +47,7 @@ type Reason string
 const (
 	WhyNoCameras  Reason = "no_cameras"  // none is near
 	WhyNoPictures Reason = "no_pictures" // the cameras near it sent none
+	WhyNotDecoded Reason = "not_decoded" // some sent H.265, and there was no decoder or it failed
 	WhyBusy       Reason = "busy"        // too many alarms were being gathered
 	WhyFull       Reason = "full"        // the bound of one alarm was reached
 	WhyRestart    Reason = "restart"     // the program was away until the gathering's end
@@ -147,7 +150,13 @@ func (e *Evidence) dir(alarm string) string {
 	return filepath.Join(e.cfg.Dir, hex.EncodeToString(sum[:12]))
 }
 
-func pieceFile(dir string, n int) string { return filepath.Join(dir, strconv.Itoa(n)+".mp4") }
+func pieceFile(dir string, p Piece) string {
+	end := ".mp4"
+	if p.Type != mp4Type {
+		end = ".jpg"
+	}
+	return filepath.Join(dir, strconv.Itoa(p.N)+end)
+}
 
 // Kept is what is kept with an alarm. Of an alarm that nothing is recorded of,
 // that is all it says.
@@ -178,13 +187,14 @@ func (e *Evidence) list(alarm string) ([]Piece, error) {
 	for lines.Scan() {
 		var p Piece
 		if json.Unmarshal(lines.Bytes(), &p) == nil { // a torn line is the last
+			p.Type = cmp.Or(p.Type, mp4Type) // older lists do not say it
 			pieces = append(pieces, p)
 		}
 	}
 	return pieces, nil
 }
 
-// Open is one picture, an MP4 file.
+// Open is one picture, a file of its piece's type.
 func (e *Evidence) Open(alarm string, n int) (Piece, []byte, error) {
 	pieces, err := e.list(alarm)
 	if err != nil {
@@ -194,7 +204,7 @@ func (e *Evidence) Open(alarm string, n int) (Piece, []byte, error) {
 	if i < 0 {
 		return Piece{}, nil, ErrNoEvidence
 	}
-	file, err := os.ReadFile(pieceFile(e.dir(alarm), n))
+	file, err := os.ReadFile(pieceFile(e.dir(alarm), pieces[i]))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Piece{}, nil, ErrNoEvidence // pruned in between
 	}

@@ -1,6 +1,7 @@
 package video
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func (e *Evidence) steps(now time.Time) {
 	}
 	e.mu.Unlock()
 	for _, j := range jobs {
-		e.step(j, now)
+		e.step(context.Background(), j, now)
 	}
 }
 
@@ -78,7 +79,7 @@ func TestKillDuringAGathering(t *testing.T) {
 		t.Fatal(err)
 	}
 	list.Close()
-	if err := os.WriteFile(pieceFile(dir, 21), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(pieceFile(dir, Piece{N: 21, Type: mp4Type}), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 

@@ -188,6 +188,17 @@ func (h *Hub) State(s streams.Status) {
 	}
 }
 
+// Codec is a camera's codec; empty while it is not known.
+func (h *Hub) Codec(camera string) streams.Codec {
+	c := h.channel(camera)
+	if c == nil {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.usual.format.Codec
+}
+
 // Picture is a camera's newest keyframe as an MP4 file with that one frame, when
 // it arrived and the camera's state. It is false for an unknown camera, one that
 // had no keyframe yet, and one whose codec is not H.264. The file must not be

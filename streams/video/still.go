@@ -1,6 +1,8 @@
 package video
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -12,11 +14,51 @@ import (
 type Still struct {
 	At      time.Time
 	State   streams.State
-	segment []byte
-	content []byte
+	codec   streams.Codec
+	segment []byte // of H.264
+	content []byte // of H.264 the fragment's, else as a decoder reads it
+	made    *jpegOnce
 }
 
-// MP4 makes a file with that one picture.
+// jpegOnce is a keyframe's JPEG, made once. It belongs to who makes it.
+type jpegOnce struct {
+	jpeg []byte
+	err  error
+}
+
+// MakeJPEG makes a JPEG of a keyframe, as streams.Format writes it. Its error is
+// ErrLater where it may be asked again.
+type MakeJPEG func(ctx context.Context, codec streams.Codec, keyframe []byte) ([]byte, error)
+
+// ErrLater says that a keyframe was not decoded for now.
+var ErrLater = errors.New("the decoder is busy")
+
+// file is the picture and its media type: an MP4 file of H.264, else a JPEG. decode
+// is nil where there is no decoder.
+func (s Still) file(ctx context.Context, decode MakeJPEG) (data []byte, kind string, err error) {
+	const jpeg = "image/jpeg"
+	switch {
+	case s.codec == streams.MJPEG:
+		return s.content, jpeg, nil
+	case s.codec != streams.H265:
+		return s.MP4(), mp4Type, nil
+	case decode == nil:
+		return nil, "", errors.ErrUnsupported
+	}
+	once := s.made
+	if once.jpeg == nil && once.err == nil {
+		made, err := decode(ctx, s.codec, s.content)
+		if errors.Is(err, ErrLater) || ctx.Err() != nil {
+			return nil, "", ErrLater
+		}
+		once.jpeg, once.err = made, err
+	}
+	return once.jpeg, jpeg, once.err
+}
+
+const mp4Type = "video/mp4"
+
+// MP4 makes a file with that one picture, of H.264.
 func (s Still) MP4() []byte {
 	alone := &fragment{sequence: 1, duration: ticks, key: true, content: s.content}
 	return slices.Concat(s.segment, alone.encode(0))
@@ -31,7 +73,7 @@ type stills struct {
 }
 
 func (k *stills) add(s Still, cfg *Config) {
-	if n := len(k.kept); n > 0 && s.At.Sub(k.kept[n-1].At) < cfg.KeepEvery {
+	if !k.due(s.At, cfg) {
 		return
 	}
 	k.kept = append(k.kept, s)
@@ -44,8 +86,14 @@ func (k *stills) add(s Still, cfg *Config) {
 	k.kept = slices.Delete(k.kept, 0, gone)
 }
 
+// due reports whether a keyframe that came at at is kept.
+func (k *stills) due(at time.Time, cfg *Config) bool {
+	n := len(k.kept)
+	return n == 0 || at.Sub(k.kept[n-1].At) >= cfg.KeepEvery
+}
+
 // Stills are a camera's kept keyframes that came after since, oldest first; none
-// for an unknown camera or one whose codec is not H.264.
+// for an unknown camera.
 func (h *Hub) Stills(camera string, since time.Time) []Still {
 	c := h.channel(camera)
 	if c == nil {

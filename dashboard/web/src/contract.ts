@@ -57,10 +57,10 @@ export interface AlarmState {
   comments?: { at: number; by: string; text: string }[] | null; count: number; exercise?: boolean;
 }
 
-export interface EvidencePicture { n: number; camera: string; at: string; state: CameraHealth; size: number; offset_ms: number }
+export interface EvidencePicture { n: number; camera: string; at: string; state: CameraHealth; type: "video/mp4" | "image/jpeg"; size: number; offset_ms: number }
 export interface EvidenceAnswer {
   alarm: string; raised_at: number; state: "gathering" | "complete" | "interrupted" | "unknown"; until: number | null;
-  why?: "no_cameras" | "no_pictures" | "busy" | "full" | "restart" | "failed";
+  why?: "no_cameras" | "no_pictures" | "not_decoded" | "busy" | "full" | "restart" | "failed";
   cameras: { id: string; name: Text; recorder: string }[]; gaps: { from: number; to: number }[]; pictures: EvidencePicture[];
 }
 

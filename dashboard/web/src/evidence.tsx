@@ -127,7 +127,7 @@ function Still({ alarm, picture, width }: { alarm: string; picture: EvidencePict
     const seen = new IntersectionObserver((entries) => {
       if (!entries.some((e) => e.isIntersecting)) return;
       seen.disconnect();
-      void paint(`/api/v1/alarms/${encodeURIComponent(alarm)}/evidence/${picture.n}`, canvas.current!, width, stop.signal).then((ok) => { if (!stop.signal.aborted) setDone(ok); });
+      void paint(alarm, picture, canvas.current!, width, stop.signal).then((ok) => { if (!stop.signal.aborted) setDone(ok); });
     });
     seen.observe(canvas.current!);
     return () => { stop.abort(); seen.disconnect(); };

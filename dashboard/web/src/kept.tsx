@@ -45,14 +45,14 @@ export function KeptPicture({ id, label }: { id: string; label: string }) {
     return () => { current = false; };
   }, [key, id]);
   const found = useMemo(() => nearest(all, moment, (f) => Date.parse(f.picture.at)), [all, moment]);
-  const url = found ? `/api/v1/alarms/${encodeURIComponent(found.alarm)}/evidence/${found.picture.n}` : "";
+  const shows = found ? `${found.alarm}/${found.picture.n}` : "";
   useEffect(() => {
-    if (!url) return;
+    if (!found) return;
     const stop = new AbortController();
-    void paint(url, canvas.current!, WIDTH, stop.signal).then((ok) => { if (ok && !stop.signal.aborted) setPainted(url); });
+    void paint(found.alarm, found.picture, canvas.current!, WIDTH, stop.signal).then((ok) => { if (ok && !stop.signal.aborted) setPainted(shows); });
     return () => stop.abort();
-  }, [url]);
-  const shown = !!url && painted === url;
+  }, [shows]);
+  const shown = !!found && painted === shows;
   return (
     <div class="kept" data-kept={shown ? "picture" : "none"}>
       <canvas ref={canvas} aria-label={label} role="img" hidden={!shown} />

@@ -1,6 +1,7 @@
-// Paints single-frame MP4 files, as the server keeps them with alarms, onto canvases.
-// A few video elements do it for all of them: a hundred elements would hold a hundred
-// decoders.
+// Paints pictures, as the server keeps them with alarms, onto canvases: single-frame MP4
+// files, or JPEGs of cameras whose codec browsers do not play. A few video elements do
+// it for all of the files: a hundred elements would hold a hundred decoders.
+import type { EvidencePicture } from "./contract";
 
 const AT_ONCE = 2, LATE_MS = 10_000;
 
@@ -11,14 +12,32 @@ const idle: HTMLVideoElement[] = [];
 let made = 0;
 
 /**
- * Paints a file onto a canvas, at most width pixels wide, in the file's proportions.
- * False when it cannot be decoded, does not come, or the signal came first.
+ * Paints a picture kept with an alarm onto a canvas, at most width pixels wide, in its
+ * proportions. False when it cannot be decoded, does not come, or the signal came first.
  */
-export function paint(url: string, canvas: HTMLCanvasElement, width: number, signal: AbortSignal): Promise<boolean> {
+export function paint(alarm: string, picture: EvidencePicture, canvas: HTMLCanvasElement, width: number, signal: AbortSignal): Promise<boolean> {
+  const url = `/api/v1/alarms/${encodeURIComponent(alarm)}/evidence/${picture.n}`;
+  if (picture.type === "image/jpeg") return paintImage(url, canvas, width, signal).catch(() => false);
   return new Promise((done) => {
     waiting.push({ url, canvas, width, signal, done });
     next();
   });
+}
+
+async function paintImage(url: string, canvas: HTMLCanvasElement, width: number, signal: AbortSignal): Promise<boolean> {
+  const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(LATE_MS)]) });
+  if (!answer.ok) return false;
+  const image = await createImageBitmap(await answer.blob());
+  if (!signal.aborted) draw(canvas, image, image.width, image.height, width);
+  image.close();
+  return !signal.aborted;
+}
+
+function draw(canvas: HTMLCanvasElement, source: CanvasImageSource, w: number, h: number, most: number): void {
+  const scale = Math.min(1, most / w);
+  canvas.width = Math.round(w * scale);
+  canvas.height = Math.round(h * scale);
+  canvas.getContext("2d")!.drawImage(source, 0, 0, canvas.width, canvas.height);
 }
 
 function next(): void {
@@ -45,11 +64,8 @@ function run(video: HTMLVideoElement, task: Task): void {
     next();
   };
   const stop = () => over(false);
-  const draw = () => {
-    const { canvas } = task, scale = Math.min(1, task.width / video.videoWidth);
-    canvas.width = Math.round(video.videoWidth * scale);
-    canvas.height = Math.round(video.videoHeight * scale);
-    canvas.getContext("2d")!.drawImage(video, 0, 0, canvas.width, canvas.height);
+  const shown = () => {
+    draw(task.canvas, video, video.videoWidth, video.videoHeight, task.width);
     over(true);
   };
   const timer = setTimeout(stop, LATE_MS);
@@ -59,7 +75,7 @@ function run(video: HTMLVideoElement, task: Task): void {
   video.onerror = stop;
   // That the data is loaded does not say that there is a frame to draw yet: on a busy
   // machine one canvas in twelve stayed blank.
-  if (byFrame) frame = video.requestVideoFrameCallback(draw);
-  else video.onloadeddata = draw;
+  if (byFrame) frame = video.requestVideoFrameCallback(shown);
+  else video.onloadeddata = shown;
   video.src = task.url;
 }
