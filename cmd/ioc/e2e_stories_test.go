@@ -95,10 +95,15 @@ func (s *stories) pairing(t *testing.T) {
 }
 
 // alarm: raised, acknowledged, assigned, noted and cleared at one desk, with the
-// keyboard alone; another browser and the paired wall see each step.
+// keyboard alone; another browser and the paired wall see each step. The first one
+// of a quiet province is heard.
 func (s *stories) alarm(t *testing.T) {
+	s.b.must(map[string]any{"as": "duty", "do": "listen"}, nil)
 	s.b.must(map[string]any{"as": "duty", "do": "goto", "url": s.url("/district/15")}, nil)
 	s.b.sees("duty", patience, ".alarmdesk", "Không có cảnh báo")
+	s.tab("duty", "header button", "Âm báo: tắt")
+	s.press("duty", "Enter")
+	s.b.sees("duty", patience, "header button", "Âm báo: bật")
 	s.b.signIn("leader", s.centre, "lanhdao", "/wall")
 	s.b.sees("leader", patience, ".livemark", "Trực tiếp")
 	s.rain(t, "E2E-RAIN-01", 45.5)
@@ -107,6 +112,13 @@ func (s *stories) alarm(t *testing.T) {
 		s.b.sees(as, patience, row, "Xã Thượng", "mưa 45,5 mm", "Chưa tiếp nhận")
 	}
 	s.b.sees("duty", patience, card, "Xã Thượng", "mưa 45,5 mm")
+	until(t, patience, "the sound of an alarm", func() string {
+		tones := 0
+		if s.b.must(map[string]any{"as": "duty", "do": "heard"}, &tones); tones < 2 {
+			return fmt.Sprint(tones, " tones")
+		}
+		return ""
+	})
 	s.judge(t, "duty", "the desk with an alarm", 0, "")
 
 	act := func(button string) {

@@ -20,6 +20,10 @@
 //   {"id":17,"as":"wall","do":"wrongclock","ms":-60000}                               this browser's clock is so wrong; before its first goto
 //   {"id":18,"as":"wall","do":"absent","path":"/assets/explore-"}                     what begins so is answered 404, as by a program of another version
 //   {"id":19,"as":"wall","do":"present","text":["new"]}                               it is there again; new: under an index that names its script otherwise
+//   {"id":20,"as":"wall","do":"listen"}                                               counts tones from its next goto on
+//   {"id":21,"as":"wall","do":"heard"}                                                how many there were
+//   {"id":22,"as":"wall","do":"fetched","selector":"a"}                               the last address of a history that was fetched, and where links lead
+//   {"id":23,"as":"wall","do":"pictures","ms":1}                                      whether what tiles and cameras send reaches this page, 0: no; before its first goto there
 //   {"id":15,"do":"strangers"}                     what any page asked of another host, and its errors
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -180,6 +184,16 @@ async function runAhead(p, ms) {
   ahead.set(p, ms);
 }
 
+const pictures = new WeakMap();
+async function letPictures(p, pass) {
+  if (!pictures.has(p)) {
+    await p.routeWebSocket(/\/(tiles|video\?mode=full)$/, (page) => {
+      page.connectToServer().onMessage((m) => { if (pictures.get(p)) page.send(m); });
+    });
+  }
+  pictures.set(p, pass);
+}
+
 async function run(c) {
   if (c.do === "strangers") return { strangers: [...strangers], errors, requests };
   const p = await page(c.as), timeout = c.timeout ?? 90_000; // for what nobody promises a time
@@ -216,6 +230,17 @@ async function run(c) {
       });
       return null;
     }
+    case "pictures": await letPictures(p, c.ms > 0); return null;
+    case "listen": await p.addInitScript(() => {
+      window.tones = 0;
+      const make = AudioContext.prototype.createOscillator;
+      AudioContext.prototype.createOscillator = function () { window.tones++; return make.call(this); };
+    }); return null;
+    case "heard": return await p.evaluate(() => window.tones);
+    case "fetched": return await p.evaluate((selector) => ({
+      asked: performance.getEntriesByType("resource").map((e) => e.name).filter((name) => new URL(name).pathname.endsWith("/history")).at(-1) ?? "",
+      links: [...document.querySelectorAll(selector)].map((a) => a.href),
+    }), c.selector);
     case "axe": return await judged(p, c);
     case "download": {
       const [file] = await Promise.all([p.waitForEvent("download", { timeout }), p.locator(c.selector).first().click({ timeout })]);

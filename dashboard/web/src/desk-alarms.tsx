@@ -2,14 +2,15 @@
 // server has it, and is taken back, with the reason, when it failed.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, whyNot } from "./api";
-import type { AlarmState } from "./contract";
+import type { AlarmState, Severity } from "./contract";
 import { lang, say, t, type Word } from "./i18n";
-import { byUrgency, withoutPlace } from "./judge";
+import { byUrgency, withoutPlace, worstNews } from "./judge";
 import { Age, When } from "./pieces";
 import { usePrinting } from "./printing";
 import { path } from "./route";
 import { Mark } from "./severity";
 import { chime } from "./sound";
+import { came } from "./store";
 
 type Act = "ack" | "assign" | "comment" | "clear";
 interface Doing { act: Act; failed?: unknown }
@@ -34,13 +35,12 @@ export function AlarmDesk({ alarms, chosen, onChoose, sound }: { alarms: Readonl
   const unacked = open.filter((a) => a.state === "raised");
   const most = usePrinting() ? open.length : SHOWN;
 
-  const known = useRef<Set<string> | null>(null);
+  const known = useRef<ReadonlyMap<string, Severity> | null>(null);
   useEffect(() => {
-    if (alarms.size === 0 && known.current === null) return;
-    const ids = new Set(unacked.map((a) => a.id));
-    const fresh = known.current && unacked.filter((a) => !known.current!.has(a.id));
-    if (fresh?.length && sound) chime(fresh.some((a) => a.severity === "critical"));
-    known.current = ids;
+    if (!came(alarms)) return;
+    const news = known.current && worstNews(known.current, unacked);
+    if (news && sound) chime(news === "critical");
+    known.current = new Map(unacked.map((a) => [a.id, a.severity]));
   });
 
   const act = async (a: AlarmState, act: Act, body: { to?: string; text?: string } = {}) => {

@@ -1,6 +1,6 @@
 // The desk of a scope: alarms to act on, the place they are about, the cameras next
 // to it, and the scope's own figures beside the province's.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { AlarmState, CameraState, KpiState, ScopeInfo, ScopeState, StationState, UnitState } from "./contract";
 import { api } from "./api";
 import { AlarmDesk } from "./desk-alarms";
@@ -14,7 +14,7 @@ import { KpiTile } from "./kpi";
 import { ProvinceMap } from "./map";
 import { Desk } from "./pieces";
 import { PlaceCard } from "./place";
-import { allowSound } from "./sound";
+import { allowSound, audible, keepAudible } from "./sound";
 import { denied, me, useFetched, useTopic } from "./store";
 import { go } from "./route";
 import { Why } from "./why";
@@ -57,8 +57,9 @@ export default function District({ scope }: { scope: string }) {
   if (of?.camera && cameras.has(of.camera)) near.unshift([of.camera, cameras.get(of.camera)!]);
   const open = camera ? cameras.get(camera) : undefined;
 
+  useEffect(() => (sound ? keepAudible() : undefined), [sound]);
   const toggle = () => {
-    const on = !sound;
+    const on = !sound || !audible.value; // what cannot be heard yet is not switched off
     setSound(on);
     if (on) allowSound();
     try { localStorage.setItem("sound", on ? "on" : "off"); } catch { /* for this visit only */ }
@@ -86,13 +87,12 @@ export default function District({ scope }: { scope: string }) {
             </select>
           )}
           <button type="button" onClick={() => setHanding(true)}>{t("handOver")}</button>
-          <button type="button" class="quiet" aria-pressed={sound} onClick={toggle}>{sound ? t("soundOn") : t("soundOff")}</button>
+          <button type="button" class="quiet" aria-pressed={sound && audible.value} onClick={toggle}>{t(!sound ? "soundOff" : audible.value ? "soundOn" : "soundAsk")}</button>
         </>
       }
     >
       {about?.exercise && <p class="exband">{t("exercise")}</p>}
       <div class="district" onPointerDown={() => {
-        if (sound) allowSound();
         // Whoever works on a place keeps it: a new alarm must not move it from under the hand.
         if (!chosen && alarm) setChosen({ unit, alarm });
       }}>

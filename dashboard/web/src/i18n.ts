@@ -141,6 +141,7 @@ const words = {
   holder: ["Người xử lý", "Held by"],
   noHolder: ["Chưa có người nhận", "Nobody has taken it"],
   since: ["từ", "since"],
+  soundAsk: ["Âm báo: bấm để bật", "Sound: press to hear"],
   showPlace: ["Xem địa điểm", "Show place"],
   clearedToday: ["Đã kết thúc gần đây", "Recently cleared"],
   // evidence

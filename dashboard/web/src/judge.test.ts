@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AlarmState, CameraHealth, CameraState, KpiState } from "./contract";
-import { byUrgency, chooseCameras, chooseKpis, kpiSeverity, withoutPlace } from "./judge";
+import { byUrgency, byWeight, chooseCameras, chooseKpis, kpiSeverity, withoutPlace, worstNews } from "./judge";
 import { untilQuiet } from "./quiet";
 
 const camera = (state: CameraHealth, since = 0) => ({ state, since }) as CameraState;
@@ -44,6 +44,12 @@ it("alarms: unacknowledged first, then the worse, then the newer", () => {
   expect(sorted.map((x) => x.id)).toEqual(["bad", "new", "old", "low", "mine"]);
 });
 
+it("alarms on a wall: what is critical is not taken away, though somebody has it and others are new", () => {
+  const a = (id: string, state: string, severity: string) => ({ id, state, severity, raised_at: 1 }) as AlarmState;
+  const list = [a("cam1", "raised", "warning"), a("cam2", "raised", "warning"), a("cam3", "raised", "notice"), a("river1", "acknowledged", "critical"), a("river2", "assigned", "critical")];
+  expect(list.sort(byWeight).slice(0, 3).map((x) => x.id)).toEqual(["river1", "river2", "cam1"]);
+});
+
 it("an alarm's place is not said twice", () => {
   expect(withoutPlace("Bản Hồ: mưa 31 mm trong 1 giờ", "Bản Hồ")).toBe("mưa 31 mm trong 1 giờ");
   expect(withoutPlace("mưa ở Bản Hồ", "Bản Hồ")).toBe("mưa ở Bản Hồ");
@@ -56,4 +62,12 @@ it("the daily reload is at four in Vietnam, not within the hour, spread over twe
   expect(untilQuiet(noon, 0)).toBe(16 * hour);
   expect(untilQuiet(noon, 1)).toBe(16 * hour + 20 * 60_000);
   expect(untilQuiet(noon + 15.5 * hour, 0)).toBe(24.5 * hour);
+});
+
+describe("what is to be heard", () => {
+  const raised = (id: string, severity: AlarmState["severity"]) => ({ id, severity, state: "raised" }) as AlarmState;
+  it("is the first alarm of a quiet scope", () => expect(worstNews(new Map(), [raised("a", "notice")])).toBe("notice"));
+  it("is an alarm that became worse", () => expect(worstNews(new Map([["a", "warning"]]), [raised("a", "critical")])).toBe("critical"));
+  it("is the worst of several", () => expect(worstNews(new Map([["a", "critical"]]), [raised("a", "critical"), raised("b", "notice"), raised("c", "warning")])).toBe("warning"));
+  it("is nothing that was known, or is less bad now", () => expect(worstNews(new Map([["a", "critical"], ["b", "notice"]]), [raised("a", "warning"), raised("b", "notice")])).toBeUndefined());
 });

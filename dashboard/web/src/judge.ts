@@ -31,6 +31,16 @@ export function byUrgency(a: AlarmState, b: AlarmState): number {
   return open(b) - open(a) || ORDER[b.severity] - ORDER[a.severity] || b.raised_at - a.raised_at || (a.id < b.id ? -1 : 1);
 }
 
+/** As a wall has them: nothing takes the place of what is critical, though somebody has taken it. */
+export const byWeight = (a: AlarmState, b: AlarmState): number =>
+  Number(b.severity === "critical") - Number(a.severity === "critical") || byUrgency(a, b);
+
+/** The worst of the alarms that are new, or worse than what was known by id; undefined when there is none. */
+export function worstNews(known: ReadonlyMap<string, Severity>, alarms: readonly AlarmState[]): Severity | undefined {
+  const fresh = alarms.filter((a) => ORDER[a.severity] > ORDER[known.get(a.id) ?? "calm"]);
+  return fresh.sort((a, b) => ORDER[b.severity] - ORDER[a.severity])[0]?.severity;
+}
+
 /**
  * Which cameras a wall shows: what is wrong first, and never more than shown less
  * one of them, so that something living is always seen; the rest take turns.

@@ -10,7 +10,7 @@ describe("a wall's places", () => {
   it("is one place on one panel, at any resolution", () => {
     for (const [w, h, unit] of [[1920, 1080, 10.8], [3840, 2160, 21.6]] as const) {
       const g = gridOf({ canvas: [1920, 1080], unit: 10.8 }, 7, w, h);
-      expect([g.columns, g.rows, g.cells, g.compact]).toEqual([1, 1, 1, false]);
+      expect([g.columns, g.rows, g.cells, g.compact, g.alarms]).toEqual([1, 1, 1, false, 3]);
       expect(g.unit).toBeCloseTo(unit);
     }
   });
@@ -26,7 +26,7 @@ describe("a wall's places", () => {
     expect([g.columns, g.rows, g.first, g.cells]).toEqual([3, 2, [2, 2], 3]);
   });
   it("has no place without a scene", () => expect(gridOf({ canvas: [17280, 3240], unit: 17.28 }, 2, 17280, 3240).cells).toBeLessThanOrEqual(2));
-  it("shows less when it is read from far", () => expect(gridOf({ canvas: [1920, 1080], unit: 15.1 }, 7, 1920, 1080).compact).toBe(true));
+  it("shows less when it is read from far, and counts what it leaves out", () => expect(gridOf({ canvas: [1920, 1080], unit: 15.1 }, 7, 1920, 1080)).toMatchObject({ compact: true, alarms: 2 }));
   it("puts what has no place of its own into the last", () => {
     const p = places(all, 3);
     expect(p.map((x) => x.length)).toEqual([1, 1, 5]);

@@ -17,6 +17,8 @@ export interface Grid {
   cells: number;
   /** So little height that each scene shows less. */
   compact: boolean;
+  /** Rows of alarms. */
+  alarms: number;
 }
 
 /** Divides a window for a layout. A window of another size than the wall is a preview to scale. */
@@ -24,15 +26,15 @@ export function gridOf(layout: Pick<Layout, "canvas" | "unit">, scenes: number, 
   const unit = layout.unit * Math.min(width / layout.canvas[0], height / layout.canvas[1]);
   const w = width / unit, h = height / unit;
   const most: [number, number] = [Math.max(1, Math.floor(w / WIDE)), Math.max(1, Math.floor((h - BANDS) / TALL))];
-  const compact = h < 85, enough = Math.min(scenes, MAX_CELLS);
-  let best: Grid = { unit, columns: 1, rows: 1, first: [1, 1], cells: 1, compact };
+  const compact = h < 85, alarms = compact ? 2 : 3, enough = Math.min(scenes, MAX_CELLS);
+  let best: Grid = { unit, columns: 1, rows: 1, first: [1, 1], cells: 1, compact, alarms };
   // Of the divisions that have a scene for each place, the one with the most places;
   // of those the one whose places are shaped most like a screen.
   const first: [number, number] = most[0] >= 4 && most[1] >= 2 ? [2, 2] : [1, 1];
   const odd = (g: Grid) => Math.abs(Math.log((w / g.columns) / ((h - BANDS) / g.rows) / (WIDE / TALL)));
   for (let columns = first[0] > 1 ? 3 : 1; columns <= most[0]; columns++) {
     for (let rows = first[1]; rows <= most[1]; rows++) {
-      const g: Grid = { unit, columns, rows, first, cells: columns * rows - first[0] * first[1] + 1, compact };
+      const g: Grid = { unit, columns, rows, first, cells: columns * rows - first[0] * first[1] + 1, compact, alarms };
       if (g.cells <= enough && (g.cells > best.cells || (g.cells === best.cells && odd(g) < odd(best)))) best = g;
     }
   }

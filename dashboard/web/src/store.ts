@@ -130,6 +130,9 @@ function schedule(render: () => void): void {
 
 const none: Entries = new Map();
 
+/** Whether a topic's state has come: an empty one may be the server's own word. */
+export const came = (state: ReadonlyMap<string, unknown>): boolean => state !== none;
+
 /** The state of a live topic, followed for as long as the component stands. */
 export function useTopic<T>(topic: string): ReadonlyMap<string, T> {
   const [, again] = useState(0);

@@ -8,7 +8,7 @@ import { api } from "./api";
 import { CameraDialog } from "./camera";
 import { clock, day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
-import { byUrgency, withoutPlace } from "./judge";
+import { byWeight, withoutPlace } from "./judge";
 import { gridOf, held, lightAt, places, shiftAt, turnAt } from "./layout";
 import { Age, Clock, LiveMark, LostBand } from "./pieces";
 import { reporting } from "./report";
@@ -19,7 +19,6 @@ import { dead, denied, live, link, me, now, replaying, useFetched, useTopic, who
 import { keepAwake, watchMemory } from "./watchdog";
 import "./wall.css";
 
-const ALARMS = 3;
 const TURN_MS = 20_000, FOCUS_MS = 120_000;
 /** Until the server has named its layouts. */
 const PLAIN: Layout = {
@@ -87,7 +86,7 @@ export function WallView({ size }: { size?: [number, number] }) {
   const units = useMemo(() => new Map<string, UnitState>(), [scope]);
   units.clear();
   for (const [key, v] of overview) if (key.startsWith("unit:")) units.set(key.slice(5), v as UnitState);
-  const open = [...alarms.values()].filter((a) => a.state !== "cleared").sort(byUrgency);
+  const open = [...alarms.values()].filter((a) => a.state !== "cleared").sort(byWeight);
 
   const phone = width <= 900 || width < height;
   const only = pinned ? layout.scenes.filter((s) => s.id === pinned) : phone ? layout.scenes.slice(0, 1) : layout.scenes;
@@ -96,6 +95,7 @@ export function WallView({ size }: { size?: [number, number] }) {
   const scale = Math.min(width / layout.canvas[0], height / layout.canvas[1]), scaled = !phone && layout.panel.columns * layout.panel.rows > 1;
   const wide = scaled ? Math.round(layout.canvas[0] * scale) : width, high = scaled ? Math.round(layout.canvas[1] * scale) : height;
   const grid = gridOf(layout, rotating || pinned ? scenes.length : 1, wide, high);
+  const rows = phone ? 3 : grid.alarms;
   const held_ = held(scenes, open);
   const shown: Scene[] = places(rotating ? scenes : scenes.slice(0, 1), grid.cells).map((group, i, all) => {
     if (group.length === 1) return group[0]!;
@@ -168,7 +168,7 @@ export function WallView({ size }: { size?: [number, number] }) {
         <section class="alarms" aria-label={t("alarms")}>
           {open.length === 0 && <p class="none">{overview.size ? t("noAlarms") : ""}</p>}
           <ol>
-            {open.slice(0, ALARMS).map((a) => (
+            {open.slice(0, rows).map((a) => (
               <li key={a.id} class={`${a.severity} ${a.state}`} data-alarm={a.id}>
                 <Mark severity={a.severity} />
                 <time>{hourMinute(a.raised_at)}</time>
@@ -178,7 +178,7 @@ export function WallView({ size }: { size?: [number, number] }) {
               </li>
             ))}
           </ol>
-          {open.length > ALARMS && <p class="rest">+{open.length - ALARMS}<small>{t("more")}</small></p>}
+          {open.length > rows && <p class="rest">+{open.length - rows}<small>{t("more")}</small></p>}
         </section>
       </main>
       {cameras.has(focus) && <CameraDialog key={focus} id={focus} camera={cameras.get(focus)!} onClose={() => setFocus("")} />}
