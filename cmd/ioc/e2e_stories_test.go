@@ -332,6 +332,28 @@ func (s *stories) export(t *testing.T) {
 		return fmt.Sprint(got, err)
 	})
 	s.b.must(map[string]any{"as": "analyst", "do": "goto", "url": s.url(address)}, nil)
+	// A minute on, files and paper are still of what is shown.
+	shown := s.b.sees("analyst", patience, ".upto")
+	began := s.b.sees("analyst", patience, ".clock")[:len("15:04")]
+	s.b.sees("analyst", patience, ".tablepanel .fig")
+	s.b.sees("analyst", patience, fmt.Sprintf(".clock:not(:has-text(%q))", began+":"))
+	var fetched struct {
+		Asked string
+		Links []string
+	}
+	s.b.must(map[string]any{"as": "analyst", "do": "fetched", "selector": ".tablepanel a[download]"}, &fetched)
+	asked := mustURL(t, fetched.Asked).Query()
+	for _, link := range fetched.Links {
+		if got := mustURL(t, link).Query(); got.Get("from") != asked.Get("from") || got.Get("to") != asked.Get("to") {
+			t.Errorf("the table is of %s – %s, a file of %s – %s", asked.Get("from"), asked.Get("to"), got.Get("from"), got.Get("to"))
+		}
+	}
+	if len(fetched.Links) == 0 {
+		t.Error("nothing can be saved")
+	}
+	if end := s.b.texts("analyst", ".upto"); end != shown {
+		t.Errorf("the page says %q, it was %q", end, shown)
+	}
 	save := func(format string) (file, name string) {
 		t.Helper()
 		file = filepath.Join(t.TempDir(), "export."+format)
@@ -402,7 +424,7 @@ func (s *stories) export(t *testing.T) {
 	// The range ends now, by the server's clock.
 	s.b.must(map[string]any{"as": "late", "do": "wrongclock", "ms": (-26 * time.Hour).Milliseconds()}, nil)
 	s.b.signIn("late", s.centre, "phantich", address)
-	s.b.sees("late", 20*time.Second, ".tablepanel table", "45,5")
+	s.b.sees("late", 20*time.Second, ".tablepanel .fig")
 }
 
 // accessible: axe-core on what the stories have not come by.

@@ -8,7 +8,7 @@ import { day, dayTime, num, share, short, signed } from "./format";
 import { lang, t, type Word } from "./i18n";
 import { stepName } from "./periods";
 import { points } from "./explore-table";
-import { useFetched } from "./store";
+import { useFetched, useKept } from "./store";
 
 interface Revision { key: string; start: number; revision: number; at: number; value: number | null; n: number; m: number; formula: string; by: string; reason?: string }
 const HOW: Record<string, Word> = { avg: "avg", sum: "sum", min: "min", max: "max", last: "last" };
@@ -20,7 +20,7 @@ export function WhyFigure({ title, step, at, cell: c, answer, info, symbol, deci
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => { dialog.current?.showModal(); }, []);
   const l = lang.value, unit = symbol ? "\u00a0" + symbol : "";
-  const list = useFetched(revisions || "none", async (s) => (revisions ? (await api<{ publications: Revision[] }>("GET", revisions, undefined, s)).publications : [])) ?? [];
+  const list = useKept(useFetched(revisions || "none", async (s) => (revisions ? (await api<{ publications: Revision[] }>("GET", revisions, undefined, s)).publications : []))) ?? [];
   const mine = list.filter((r) => r.start === at);
   const value = (v: number | null) => (v === null ? t("insufficient") : num(v, decimals, l) + unit);
   const target = info?.targets?.[0];

@@ -10,7 +10,7 @@ import { Table, type Told } from "./explore-table";
 import { WhyFigure } from "./explore-why";
 import { DateField } from "./datefield";
 import { cells } from "./figures";
-import { clock, day, hourMinute } from "./format";
+import { clock, day, hourMinute, moment } from "./format";
 import { lang, say, t, type Word } from "./i18n";
 import { periodOf, STEP_MS, type PeriodKind } from "./periods";
 import { Desk } from "./pieces";
@@ -24,7 +24,12 @@ import "./explore.css";
 interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; numerator?: string; denominator?: string; targets?: { value: number; level?: string; source?: string }[] }
 interface StationInfo { id: string; name: Text; unit: string; values?: Record<string, unknown> }
 
+/** An answer with what was asked for it. */
+interface Answer { question: string; from: number; to: number; asks: { key: string; address: string }[]; told: Told[]; about?: History; problem?: unknown }
+
 const MAX = 8, DAY = 24;
+/** A range that ends now is asked for again so often, ms, while somebody may look. */
+const RENEW_MS = 300_000;
 /** The whole scope, among units. */
 const TOTAL = "total";
 const RANGES: Record<string, number> = { h6: 6, h24: DAY, d7: 7 * DAY, d30: 30 * DAY, d90: 90 * DAY, y1: 365 * DAY, y3: 3 * 365 * DAY };
@@ -82,37 +87,44 @@ export default function Explore() {
   const chosen = q.getAll(by).map((k) => (k === root ? TOTAL : k));
   const keys = (chosen.length ? chosen : choices.slice(0, 1).map((c) => c.id)).slice(0, MAX);
 
-  // Rounded, so that the same question is the same address for a minute.
-  const minute = (Math.floor(Date.now() / 60_000) + skew.value) * 60_000;
-  const [from, to] = range === "custom"
-    ? [Date.parse(q.get("from") + ":00+07:00") || minute - 864e5, Date.parse(q.get("to") + ":00+07:00") || minute]
-    : [minute - (RANGES[range] ?? DAY) * 3_600_000, minute];
-  const parameters = (some: string[]): string[][] => [
+  const ends = range === "custom" ? (["from", "to"] as const).map((w) => Date.parse(q.get(w) + ":00+07:00") || 0) : [0, 0];
+  const ready = metric && keys.length > 0;
+  const question = ready ? [metric, by, keys, range, ends, step, agg, compare, cumulative, asOf, published].join("|") : "";
+  // A range that ends now ends at one minute for all that belongs to an answer: what
+  // was asked for, the files, the paper.
+  const [from, to] = useMemo((): [number, number] => {
+    const minute = (Math.floor(Date.now() / 60_000) + skew.value) * 60_000;
+    return [ends[0]! || minute - (RANGES[range] ?? DAY) * 3_600_000, ends[1]! || minute];
+  }, [question, round, skew.value]);
+  useEffect(() => {
+    if (ends[1]) return;
+    const timer = setInterval(() => { if (!document.hidden) setRound((n) => n + 1); }, RENEW_MS);
+    return () => clearInterval(timer);
+  }, [question]);
+  const address = (some: string[], path = "history") => path + "?" + new URLSearchParams([
     ["metric", metric], ["by", by === "unit" && some.length === 0 ? "total" : by], ...some.map((k) => [by, k]), ["from", new Date(from).toISOString()], ["to", new Date(to).toISOString()], ["step", step],
     ...Object.entries({ agg, compare, cumulative, as_of: asOf, published }).filter(([, v]) => v),
-  ];
-  const address = (some: string[], path = "history") => path + "?" + new URLSearchParams(parameters(some));
+  ]);
   const parts = keys.filter((k) => k !== TOTAL), asks = [
     ...(keys.includes(TOTAL) ? [{ key: TOTAL, address: address([]) }] : []),
     ...(parts.length ? [{ key: "", address: address(parts) }] : []),
   ];
 
-  const ready = metric && keys.length > 0;
-  const question = ready ? [metric, by, keys, range === "custom" ? [from, to] : range, step, agg, compare, cumulative, asOf, published, round, skew.value].join("|") : "";
-  const [answer, setAnswer] = useState<{ question: string; told: Told[]; about?: History; problem?: unknown }>();
+  const [answer, setAnswer] = useState<Answer>();
   useEffect(() => {
     if (!question) return;
     const stop = new AbortController();
     Promise.all(asks.map((a) => api<History>("GET", a.address, undefined, stop.signal))).then(
-      (all) => setAnswer({ question, about: all[0], told: all.flatMap((h, i) => (h.series ?? []).map((s) => ({
+      (all) => setAnswer({ question, from, to, asks, about: all[0], told: all.flatMap((h, i) => (h.series ?? []).map((s) => ({
         key: asks[i]!.key || s.key, name: asks[i]!.key ? "" : (s.name ? say(s.name) : ""), cells: new Map(cells(h, s.points).map((c) => [c.at, c])),
       }))) }),
-      (e) => { if (!stop.signal.aborted) setAnswer({ question, told: [], problem: e }); },
+      // An answer that cannot be renewed stands, with its own range.
+      (e) => { if (!stop.signal.aborted) setAnswer((was) => (was?.question === question && !was.problem ? was : { question, from, to, asks, told: [], problem: e })); },
     );
     return () => stop.abort();
-  }, [question]);
+  }, [question, from, to, round]);
 
-  const settled = answer?.question === question ? answer : undefined;
+  const settled = answer?.question === question ? answer : undefined, shown = settled ?? { from, to, asks };
   const nameOf = (key: string) => choices.find((c) => c.id === key)?.name ?? key;
   const told = useMemo(() => (settled?.told ?? []).map((s) => ({ ...s, name: s.name || nameOf(s.key) })), [settled, choices.length, lang.value]);
   const at = useMemo(() => {
@@ -195,12 +207,13 @@ export default function Explore() {
         <section class="panel chartpanel" aria-label={t("chart")}>
           <header>
             <h2>{title}{symbol && ` (${symbol})`}</h2>
+            {ready && <span class="muted upto">{t("evTo")} {moment(shown.to, now.value)}</span>}
             {published && settled && !settled.problem && <span class={`verdict ${differing ? "differs" : "muted"}`}>{!some ? t("notPublished") : differing ? <>≠ {differing} {t("differing")}</> : t("noneDiffer")}</span>}
             {kpi && <button type="button" onClick={() => setWhy(true)}>{t("why")}</button>}
             {period && by === "unit" && me.value?.may?.includes("publish") && <button type="button" onClick={() => setPublishing(true)}>{t("publish")}…</button>}
             <button type="button" onClick={() => print()}>{t("print")}</button>
           </header>
-          <p class="printonly">{keys.map(nameOf).join(", ")} · {day(from)} {hourMinute(from)} – {day(to)} {hourMinute(to)} · {t("printedAt")} {clock(now.value)} {day(now.value)}{me.value && ` · ${me.value.name}`}</p>
+          <p class="printonly">{keys.map(nameOf).join(", ")} · {day(shown.from)} {hourMinute(shown.from)} – {day(shown.to)} {hourMinute(shown.to)} · {t("printedAt")} {clock(now.value)} {day(now.value)}{me.value && ` · ${me.value.name}`}</p>
           {!ready ? <p class="muted">{t("pick")}</p>
             : settled?.problem ? <p class="problem" role="alert">{whyNot(settled.problem)}</p>
             : settled && lines.every((line) => line.values.every((v) => v === null)) ? <p class="muted empty">{t("noPoints")}</p>
@@ -211,7 +224,7 @@ export default function Explore() {
           <header>
             <h2>{t("table")}</h2>
             <span class="grow" />
-            {ready && asks.flatMap((a) => (["csv", "xlsx"] as const).map((f) => <a key={a.key + f} class="button" href={`/api/v1/${a.address}&format=${f}`} download={`${metric}${a.key && "-" + a.key}.${f}`}>{t(f === "csv" ? "exportCsv" : "exportXlsx")}{asks.length > 1 && a.key && `: ${nameOf(a.key)}`}</a>))}
+            {ready && shown.asks.flatMap((a) => (["csv", "xlsx"] as const).map((f) => <a key={a.key + f} class="button" href={`/api/v1/${a.address}&format=${f}`} download={`${metric}${a.key && "-" + a.key}.${f}`}>{t(f === "csv" ? "exportCsv" : "exportXlsx")}{shown.asks.length > 1 && a.key && `: ${nameOf(a.key)}`}</a>))}
           </header>
           <Table at={at} told={told} step={step} decimals={decimals} symbol={symbol} compare={compare} published={!!published} present={present} onWhy={(key, ms) => setAbout({ key, at: ms })} />
         </section>
