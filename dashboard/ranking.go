@@ -19,6 +19,7 @@ type rankedView struct {
 	V      *float64     `json:"v"`
 	N      int          `json:"n"`
 	M      int          `json:"m"`
+	Target *float64     `json:"target"`       // null: none
 	Place  int          `json:"place"`        // equals share one; 0: not enough data
 	Before int          `json:"before"`       // at the end of yesterday; 0: not known
 	Month  int          `json:"before_month"` // at the end of last month; 0: not known
@@ -126,6 +127,7 @@ type peer struct {
 	id       string
 	name     metrics.Text
 	stations []string
+	level    string // whose targets hold
 }
 
 // peers are the units of a scope, or the named scopes within it.
@@ -133,14 +135,14 @@ func (s *Server) peers(c *metrics.Catalogue, p metrics.Predicate, among string) 
 	if among == amongUnits {
 		for _, code := range p.Units() {
 			if u, ok := c.Unit(code); ok && code != c.Root() {
-				peers = append(peers, peer{code, u.Name, []string{metrics.UnitStation(code)}})
+				peers = append(peers, peer{code, u.Name, []string{metrics.UnitStation(code)}, u.Kind})
 			}
 		}
 		return peers
 	}
 	for _, scope := range c.Scopes() {
 		if other, err := s.predicate(scope.ID); err == nil && p.Contains(other) {
-			peers = append(peers, peer{scope.ID, scope.Name, unitStations(other)})
+			peers = append(peers, peer{scope.ID, scope.Name, unitStations(other), c.Level(scope.ID)})
 		}
 	}
 	return peers
@@ -159,7 +161,11 @@ func (v *rankingView) rank(figures *live.Engine, m *metrics.Metric, peers []peer
 			continue // this figure is not kept there
 		}
 		values[one.id], day[one.id], month[one.id] = a.V, then[0].of(m, one.stations), then[1].of(m, one.stations)
-		list = append(list, rankedView{ID: one.id, Name: one.name, V: num(a.V, m.Decimals), N: a.N, M: a.M})
+		view := rankedView{ID: one.id, Name: one.name, V: num(a.V, m.Decimals), N: a.N, M: a.M}
+		if target, ok := m.Target(one.level, ""); ok {
+			view.Target = &target.Value
+		}
+		list = append(list, view)
 	}
 	for i := range list {
 		one := &list[i]

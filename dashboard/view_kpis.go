@@ -29,6 +29,7 @@ type kpiView struct {
 	Rank         *rankView           `json:"rank"`
 	Province     *provinceView       `json:"province"`
 	Units        map[string]*float64 `json:"units"`
+	UnitTargets  map[string]*float64 `json:"unit_targets"` // of units with another than Target; null: none
 }
 
 type rankView struct {
@@ -65,16 +66,12 @@ func (f *feed) kpi(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric,
 	v := kpiView{
 		Name: m.Name, Symbol: m.Symbol, Decimals: m.Decimals, Domain: m.Domain, Better: m.Better,
 		V: num(a.V, m.Decimals), N: a.N, M: a.M, At: a.At, Until: a.Until, Stale: a.Stale, Quality: a.Quality,
-		Spark: t.spark, Delta: num(a.V-t.ago, m.Decimals), Units: map[string]*float64{},
+		Spark: t.spark, Delta: num(a.V-t.ago, m.Decimals), Units: map[string]*float64{}, UnitTargets: map[string]*float64{},
 	}
 	if t.of > 0 {
 		v.Rank = &rankView{t.place, t.of, t.before}
 	}
-	level := "province"
-	if u, ok := c.Unit(p.Scope()); ok {
-		level = u.Kind
-	}
-	if target, ok := m.Target(level); ok {
+	if target, ok := m.Target(c.Level(p.Scope()), ""); ok {
 		v.Target, v.TargetSource = &target.Value, target.Source
 	}
 	if m.Public && p.Scope() != c.Root() {
@@ -86,9 +83,20 @@ func (f *feed) kpi(c *metrics.Catalogue, p metrics.Predicate, m *metrics.Metric,
 	for _, code := range p.Units() {
 		if one := f.s.opts.Live.Aggregate(m, []string{metrics.UnitStation(code)}, now); one.M > 0 {
 			v.Units[code] = num(one.V, m.Decimals)
+			if target := targetNow(c, m, code); (target == nil) != (v.Target == nil) || target != nil && *target != *v.Target {
+				v.UnitTargets[code] = target
+			}
 		}
 	}
 	return v
+}
+
+// targetNow is what a unit or scope is held against at every moment; nil: nothing.
+func targetNow(c *metrics.Catalogue, m *metrics.Metric, scope string) *float64 {
+	if target, ok := m.Target(c.Level(scope), ""); ok {
+		return &target.Value
+	}
+	return nil
 }
 
 // trendFor is how long a trend stands before it is computed again.

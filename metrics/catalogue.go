@@ -399,6 +399,19 @@ func (c *Catalogue) Root() string { return c.root }
 // Unit by code.
 func (c *Catalogue) Unit(code string) (*Unit, bool) { u, ok := c.units[code]; return u, ok }
 
+// Level is the kind of unit whose targets hold for a unit or a scope: a unit's own,
+// else the province's.
+func (c *Catalogue) Level(scope string) string {
+	u, ok := c.units[scope]
+	if !ok {
+		u, ok = c.units[c.root]
+	}
+	if !ok {
+		return ""
+	}
+	return u.Kind
+}
+
 // Units in the order of the catalogue. The caller must not change them.
 func (c *Catalogue) Units() []Unit { return c.source.Units }
 

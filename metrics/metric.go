@@ -89,19 +89,18 @@ func ValidMetricID(id string) bool { return idPattern.MatchString(id) }
 
 var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// Target for a unit of the given kind, if the metric has one.
-func (m *Metric) Target(level string) (Target, bool) {
+// Target for a unit of the given kind and the figures of a period, or, with none, of
+// every moment. What is said for the kind, and then for the period, goes first.
+func (m *Metric) Target(level, period string) (best Target, ok bool) {
 	for _, t := range m.Targets {
-		if t.Level == level {
-			return t, true
+		if (t.Level != "" && t.Level != level) || (t.Period != "" && t.Period != period) {
+			continue
+		}
+		if !ok || (best.Level == "" && t.Level != "") || (best.Level == t.Level && best.Period == "" && t.Period != "") {
+			best, ok = t, true
 		}
 	}
-	for _, t := range m.Targets {
-		if t.Level == "" {
-			return t, true
-		}
-	}
-	return Target{}, false
+	return best, ok
 }
 
 // KPI reports whether units rather than sensors report the metric, or it is made

@@ -70,8 +70,8 @@ func (b *base) compare(pl *plan, s *Series, now metrics.Millis) error {
 			}
 		}
 	case CompareTarget:
-		target, ok := pl.metric.Target(pl.level(s.Key))
-		if !ok || !pl.targetHolds(target) {
+		target, ok := pl.metric.Target(pl.level(s.Key), pl.targetPeriod())
+		if !ok {
 			return nil
 		}
 		for i := range s.Points {
@@ -102,16 +102,15 @@ func (b *base) compare(pl *plan, s *Series, now metrics.Millis) error {
 	return nil
 }
 
-// targetHolds reports whether a target speaks of values like this plan's: one
-// without a period of every value, one of a period of that period's values.
-func (pl *plan) targetHolds(t metrics.Target) bool {
+// targetPeriod is the period that this plan's values are of, or "".
+func (pl *plan) targetPeriod() string {
 	switch {
-	case t.Period == "":
-		return true
 	case pl.Cumulative != "":
-		return t.Period == pl.Cumulative
+		return pl.Cumulative
 	case pl.grid.period.Name != "":
-		return t.Period == pl.grid.period.Name
+		return pl.grid.period.Name
+	case pl.grid == grid{width: dayWidth}:
+		return "day"
 	}
-	return t.Period == "day" && pl.grid == grid{width: dayWidth}
+	return ""
 }

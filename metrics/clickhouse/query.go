@@ -332,23 +332,19 @@ func (pl *plan) bind(c *metrics.Catalogue, p metrics.Predicate) error {
 			pl.equipped[key]++
 		}
 	}
-	pl.level = func(key string) string { return levelOf(c, pl.By, key) }
+	pl.level = func(key string) string { return levelOf(c, p, pl.By, key) }
 	return nil
 }
 
 // levelOf is the kind of unit whose target a series is held against.
-func levelOf(c *metrics.Catalogue, by, key string) string {
-	code := c.Root()
+func levelOf(c *metrics.Catalogue, p metrics.Predicate, by, key string) string {
 	switch by {
 	case ByUnit:
-		code = key
+		return c.Level(key)
 	case ByStation:
 		if s, ok := c.Station(key); ok {
-			code = s.Unit
+			return c.Level(s.Unit)
 		}
 	}
-	if u, ok := c.Unit(code); ok {
-		return u.Kind
-	}
-	return ""
+	return c.Level(p.Scope())
 }

@@ -47,6 +47,8 @@ export interface KpiState {
   rank?: { place: number; of: number; before?: number } | null;
   province?: { v: number | null; n: number; m: number } | null;
   units?: Record<string, number | null> | null;
+  /** Of the units that are held against another target than the scope's. */
+  unit_targets?: Record<string, number | null>;
 }
 
 export interface AlarmState {
@@ -77,7 +79,7 @@ export interface WallReport {
   sequence: Record<string, number>; gaps: number; opens: number; uptime_s: number; screen: [number, number]; frames_s: number; pictures_live: number;
 }
 export interface WallInfo { id: string; name: string; scope: string; layout: string; paired_by: string; paired_at: number; seen_at: number; report: WallReport | null }
-export interface Ranked { id: string; name: Text; v: number | null; n: number; m: number; place: number; before: number; before_month?: number }
+export interface Ranked { id: string; name: Text; v: number | null; n: number; m: number; target?: number | null; place: number; before: number; before_month?: number }
 /** before_day and before_month_day are the days whose ends places are held against. */
 export interface RankingAnswer { before_day?: string; before_month_day?: string; metric: string; name: Text; symbol: string; decimals: number; better: string; ranked: Ranked[] }
 export interface Contact { name: Text; phone: string; units: string[]; for: string[] }

@@ -7,6 +7,8 @@ import { dayTime, num, placesOf } from "./format";
 import { lang, t } from "./i18n";
 import { stepName, STEP_MS } from "./periods";
 
+/** A value that is to be reached, the same at each step. */
+export interface Goal { name: string; value: number }
 export interface Line { name: string; values: (number | null)[]; kind: "own" | "base" | "published"; of: number }
 
 /** Told apart by tone and dash as well: the first ones are what print and colour-blind eyes see. */
@@ -15,7 +17,7 @@ const LINES: { stroke: string; dash?: number[] }[] = [
   { stroke: "#0072b2", dash: [8, 4] }, { stroke: "#f0e442", dash: [3, 3] }, { stroke: "#aab4bd", dash: [3, 3] }, { stroke: "#e69f00", dash: [10, 4, 2, 4] },
 ];
 
-export function Chart({ at, lines, step, decimals, target, symbol }: { at: number[]; lines: Line[]; step: string; decimals: number; target: number | null; symbol: string }) {
+export function Chart({ at, lines, step, decimals, goals, symbol }: { at: number[]; lines: Line[]; step: string; decimals: number; goals: Goal[]; symbol: string }) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const el = box.current!, plain = lines.every((line) => line.kind === "own");
@@ -30,9 +32,9 @@ export function Chart({ at, lines, step, decimals, target, symbol }: { at: numbe
       })),
     ];
     const data: (number | null)[][] = [at.map((ms) => ms / 1000), ...lines.map((line) => line.values)];
-    if (target !== null) {
-      series.push({ label: t("target"), stroke: "#8a949e", dash: [6, 6], width: 1.5, points: { show: false }, value: (_u, v) => label(v) });
-      data.push(at.map(() => target));
+    for (const goal of goals) {
+      series.push({ label: goal.name, stroke: "#8a949e", dash: [6, 6], width: 1.5, points: { show: false }, value: (_u, v) => label(v) });
+      data.push(at.map(() => goal.value));
     }
     const fixed = STEP_MS[step] !== undefined && step !== "1d";
     const plot = new uPlot({
@@ -51,6 +53,6 @@ export function Chart({ at, lines, step, decimals, target, symbol }: { at: numbe
     const watch = new ResizeObserver(() => plot.setSize({ width: el.clientWidth, height: plot.height }));
     watch.observe(el);
     return () => { watch.disconnect(); plot.destroy(); };
-  }, [at, lines, target]);
+  }, [at, lines, goals]);
   return <div class="chart" ref={box} role="img" aria-label={`${t("chart")}: ${lines.map((line) => line.name).join(", ")}${symbol ? `, ${symbol}` : ""}`} />;
 }

@@ -4,7 +4,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { api, list, whyNot } from "./api";
 import type { History, KpiState, Text, UnitInfo } from "./contract";
-import { Chart, type Line } from "./explore-chart";
+import { Chart, type Goal, type Line } from "./explore-chart";
 import { PublishDialog } from "./explore-publish";
 import { Table, type Told } from "./explore-table";
 import { WhyFigure } from "./explore-why";
@@ -19,9 +19,10 @@ import { SavedViews } from "./savedviews";
 import { Why } from "./why";
 import { measureName, MEASURE } from "./sensors";
 import { me, now, skew, useFetched, useTopic } from "./store";
+import { targetOf, type Target } from "./targets";
 import "./explore.css";
 
-interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; numerator?: string; denominator?: string; targets?: { value: number; level?: string; source?: string }[] }
+interface MetricInfo { id: string; name?: Text; symbol?: string; unit?: string; decimals?: number; kind?: string; domain?: string; across?: string; numerator?: string; denominator?: string; targets?: Target[] }
 interface StationInfo { id: string; name: Text; unit: string; values?: Record<string, unknown> }
 
 /** An answer with what was asked for it. */
@@ -141,7 +142,15 @@ export default function Explore() {
   ]), [told, at, published, compare, lang.value]);
   const decimals = info?.decimals ?? MEASURE[metric]?.decimals ?? 2, symbol = info?.symbol || MEASURE[metric]?.symbol || info?.unit || "";
   const kpi = kpis.get(metric);
-  const target = kpi?.target ?? info?.targets?.find((x) => !x.level || x.level === "province")?.value ?? null;
+  // Each series is held against what its own level is to reach in such a period.
+  const kindOf = (code: string | undefined) => units.find((u) => u.code === code)?.kind;
+  const level = (key: string) => (by === "station" ? kindOf(stations.find((s) => s.id === key)?.unit) : kindOf(key === TOTAL ? root : key)) ?? "province";
+  const goalOf = (key: string) => targetOf(info?.targets, level(key), cumulative || period);
+  const goals = useMemo(() => {
+    const names = new Map<number, string[]>();
+    for (const s of told) { const goal = goalOf(s.key); if (goal) names.set(goal.value, [...(names.get(goal.value) ?? []), s.name]); }
+    return [...names].map(([value, of]): Goal => ({ value, name: t("target") + (names.size > 1 ? `: ${of.join(", ")}` : "") }));
+  }, [told, info, units.length, stations.length, cumulative, period, lang.value]);
   const differing = published ? at.filter((ms) => told.some((s) => s.cells.get(ms)?.published?.differs)).length : 0;
   const some = published ? told.some((s) => [...s.cells.values()].some((c) => c.published)) : false;
   const present = Date.parse(kinds.find((k) => k.name === period)?.from ?? "");
@@ -217,7 +226,7 @@ export default function Explore() {
           {!ready ? <p class="muted">{t("pick")}</p>
             : settled?.problem ? <p class="problem" role="alert">{whyNot(settled.problem)}</p>
             : settled && lines.every((line) => line.values.every((v) => v === null)) ? <p class="muted empty">{t("noPoints")}</p>
-            : <Chart key={lang.value + lines.map((line) => line.name + line.kind).join()} at={at} lines={lines} step={step} decimals={decimals} target={target} symbol={symbol} />}
+            : <Chart key={lang.value + lines.map((line) => line.name + line.kind).join()} at={at} lines={lines} step={step} decimals={decimals} goals={goals} symbol={symbol} />}
         </section>
 
         <section class="panel tablepanel" aria-label={t("table")}>
@@ -230,7 +239,7 @@ export default function Explore() {
         </section>
       </div>
       {why && kpi && <Why id={metric} scope={scope} kpi={kpi} onClose={() => setWhy(false)} />}
-      {whyCell && settled?.about && <WhyFigure key={about.key + about.at} title={`${title}, ${nameOf(about.key)}`} step={step} at={about.at} cell={whyCell} answer={settled.about} info={info} symbol={symbol} decimals={decimals} compare={compare}
+      {whyCell && settled?.about && <WhyFigure key={about.key + about.at} title={`${title}, ${nameOf(about.key)}`} step={step} at={about.at} cell={whyCell} answer={settled.about} info={info} goal={goalOf(about.key)} symbol={symbol} decimals={decimals} compare={compare}
         revisions={by === "unit" && period && !asOf ? address(about.key === TOTAL ? [] : [about.key], "publications") : ""} onClose={() => setAbout(undefined)} />}
       {publishing && <PublishDialog metric={metric} name={title} step={step} starts={at} units={parts} unitNames={parts.map(nameOf)} agg={agg} cumulative={cumulative} onDone={() => setRound((n) => n + 1)} onClose={() => setPublishing(false)} />}
     </Desk>

@@ -19,7 +19,7 @@ export interface Shading {
   of: Readonly<Record<string, number | null>>;
   /** What the darkest and the lightest grey stand for. */
   range: [number, number];
-  severity: (value: number) => Severity;
+  severity: (value: number, unit: string) => Severity;
   label: string;
   words: (value: number) => string;
   /** The units that are named, the most wanting first. */
@@ -170,7 +170,7 @@ function DrawnMap({ units, stations, cameras, whole, chosen, onChoose, shade, ba
   const font = Math.max(12, Math.min(width, height) / 27);
   const wrongAt = (code: string, u: UnitState): Severity => {
     const v = shade?.of[code];
-    return !shade ? u.severity : v === null || v === undefined ? "calm" : shade.severity(v);
+    return !shade ? u.severity : v === null || v === undefined ? "calm" : shade.severity(v, code);
   };
   const fill = (code: string, u: UnitState) => {
     if (!shade) return rainGrey(u.rain_24h);

@@ -12,6 +12,7 @@ import { Age, Arrow } from "./pieces";
 import { Measured, notable, NotableRow } from "./sensors";
 import { Mark } from "./severity";
 import { replaying, useTopic } from "./store";
+import { ofUnit, unitTargets } from "./targets";
 
 /** What every scene is drawn from. */
 export interface Shown {
@@ -153,14 +154,14 @@ function ServiceScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const [id, k] = six.find(([, x]) => x.better && Object.keys(x.units ?? {}).length > 1) ?? six[0] ?? [];
   if (!id || !k) return <div class="scene service"><p class="waiting">{t("waiting")}</p></div>;
   const of = k.units ?? {};
-  const severity = (v: number) => kpiSeverity({ ...k, v });
+  const severity = (v: number, unit: string) => kpiSeverity(ofUnit(k, unit, v)), targets = unitTargets(k).map((v) => short(v, k.decimals, l));
   const words = (v: number) => num(v, k.decimals, l) + (k.symbol ? "\u00a0" + k.symbol : "");
-  const short_ = Object.entries(of).filter((e): e is [string, number] => e[1] !== null && s.units.has(e[0]) && severity(e[1]) !== "calm")
+  const short_ = Object.entries(of).filter((e): e is [string, number] => e[1] !== null && s.units.has(e[0]) && severity(e[1], e[0]) !== "calm")
     .sort((a, b) => (k.better === "lower" ? b[1] - a[1] : a[1] - b[1]));
   return (
     <div class="scene service">
       <section class="where one" aria-label={called(scene, s, t("map"))}>
-        <h3 class="of">{say(k.name)} {t("byUnitOf")}{k.target !== null && <small>{t("target")} {short(k.target, k.decimals, l)}{k.symbol ? "\u00a0" + k.symbol : ""}</small>}</h3>
+        <h3 class="of">{say(k.name)} {t("byUnitOf")}{targets.length > 0 && <small>{t("target")} {targets.join("; ")}{k.symbol ? "\u00a0" + k.symbol : ""}</small>}</h3>
         <ProvinceMap units={s.units} stations={s.stations} cameras={s.cameras} whole={s.whole} bare
           shade={{ of, range: spread(Object.values(of).filter((v) => v !== null)), severity, label: say(k.name), words, named: short_.map((e) => e[0]) }} />
       </section>
@@ -169,7 +170,7 @@ function ServiceScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
         <h3>{t("missTarget")} <b>{short_.length}/{Object.keys(of).length}</b></h3>
         {short_.length === 0 ? <p class="soft">{t("allReach")}</p> : (
           <ol class="rows two">
-            {short_.slice(0, 8).map(([code, v]) => <li key={code}><Mark severity={severity(v)} silent /><span class="name">{say(s.units.get(code)?.name)}</span><span class="val">{words(v)}</span></li>)}
+            {short_.slice(0, 8).map(([code, v]) => <li key={code}><Mark severity={severity(v, code)} silent /><span class="name">{say(s.units.get(code)?.name)}</span><span class="val">{words(v)}</span></li>)}
           </ol>
         )}
       </section>
@@ -215,7 +216,10 @@ function RankingScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
 
 function RankTable({ in_, title, answer, rows, kpi, month, columns }: { in_: string; month: boolean; title: string; answer: RankingAnswer | undefined; rows: Ranked[]; kpi: KpiState | undefined; columns?: boolean }) {
   const known = (answer?.ranked ?? []).flatMap((r) => (r.v === null ? [] : [r.v]));
-  const lo = Math.min(...known, kpi?.target ?? Infinity), hi = Math.max(...known, kpi?.target ?? -Infinity), pad = (hi - lo) * 0.15 || 1;
+  // A recording from before rankings had targets: the scope's own.
+  const target = (r: Ranked) => (r.target === undefined ? kpi?.target : r.target) ?? null;
+  const marks = (answer?.ranked ?? []).flatMap((r) => target(r) ?? []);
+  const lo = Math.min(...known, ...marks), hi = Math.max(...known, ...marks), pad = (hi - lo) * 0.15 || 1;
   const x = (v: number) => ((v - lo + pad) / (hi - lo + 2 * pad)) * 100;
   return (
     <section class={`box ranks ${columns ? "areas" : ""}`} aria-label={in_ ? `${in_}: ${title}` : title}>
@@ -223,7 +227,7 @@ function RankTable({ in_, title, answer, rows, kpi, month, columns }: { in_: str
       <ol>
         {rows.map((r) => {
           const before = month ? r.before_month : r.before, moved = r.place && before ? before - r.place : 0;
-          const sev = kpi && r.v !== null ? kpiSeverity({ ...kpi, v: r.v }) : "calm";
+          const sev = kpi && r.v !== null ? kpiSeverity({ ...kpi, v: r.v, target: target(r) }) : "calm", mark = target(r);
           return (
             <li key={r.id} class={r.v === null ? "few" : ""}>
               <span class="place">{r.place || "—"}</span>
@@ -231,7 +235,7 @@ function RankTable({ in_, title, answer, rows, kpi, month, columns }: { in_: str
               <span class="moved">{moved !== 0 && <><Arrow delta={moved} /><span class="vh">{t(moved > 0 ? "upTo" : "downTo")} </span>{Math.abs(moved)}<span class="vh"> {t("places")}</span></>}</span>
               {sev !== "calm" ? <Mark severity={sev} /> : <i class="nomark" />}
               <span class="val">{r.v === null ? t("insufficient") : num(r.v, answer!.decimals, lang.value)}</span>
-              <span class="bar" aria-hidden="true">{r.v !== null && <i style={{ width: `${x(r.v)}%` }} />}{kpi?.target !== null && kpi?.target !== undefined && <em style={{ left: `${x(kpi.target)}%` }} />}</span>
+              <span class="bar" aria-hidden="true">{r.v !== null && <i style={{ width: `${x(r.v)}%` }} />}{mark !== null && <em style={{ left: `${x(mark)}%` }} />}</span>
             </li>
           );
         })}
