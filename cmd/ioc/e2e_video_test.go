@@ -124,4 +124,21 @@ func testVideo(t *testing.T, exe string) {
 	for _, p := range paths {
 		look(p.name, "tile afterwards", ".nearest figure.camera.live "+p.element, 320)
 	}
+
+	// Pictures come no more, and all else does: none of them looks live, until they come again.
+	const cut = "mse" // the sockets of the other are a worker's
+	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 1}, nil)
+	b.must(map[string]any{"as": cut, "do": "goto", "url": c.url("/district/15?video=" + cut)}, nil)
+	look(cut, "tile of a link that can be cut", ".nearest figure.camera.live:not(.old) video", 320)
+	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 0}, nil)
+	if words := b.sees(cut, patience, ".nearest figure.camera.live.old", "Mất kết nối hình"); strings.Contains(words, "Trực tiếp") {
+		t.Errorf("a picture that stands says %s", oneLine(words))
+	}
+	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 1}, nil)
+	b.sees(cut, patience, ".nearest figure.camera.live:not(.old)", "Trực tiếp")
+	b.must(map[string]any{"as": cut, "do": "click", "selector": ".nearest figure.camera.live .cover"}, nil)
+	b.sees(cut, patience, ".camdialog", "Trực tiếp")
+	b.must(map[string]any{"as": cut, "do": "painted", "selector": ".camdialog video"}, nil)
+	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 0}, nil)
+	b.sees(cut, patience, ".camdialog:has(.camera.old)", "Mất kết nối hình")
 }

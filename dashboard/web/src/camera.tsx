@@ -1,6 +1,7 @@
 // A camera's picture with what must be known about it: its name, its state in word
 // and shape, and how old the picture is.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useComputed } from "@preact/signals";
 import type { CameraState } from "./contract";
 import { num } from "./format";
 import { lang, say, t, type Word } from "./i18n";
@@ -66,11 +67,30 @@ function mark(name: string, start: number, end: number): void {
 }
 
 /**
+ * What a picture on this page is worth: lost when it came and comes no more though
+ * the camera is well, old when it may not look live; since is when it last told
+ * something new.
+ */
+function usePicture(c: CameraState): { onFrame: (at: number) => void; lost: boolean; old: boolean; since: number; age: () => number } {
+  const frame = useRef(0); // on our clock
+  const stands = useComputed(() => { const at = now.value; return !replaying.value && frame.current > 0 && at - frame.current - live.offset > OLD_MS; });
+  const moving = c.state === "live" || c.state === "degraded", lost = moving && stands.value;
+  const stale = dead.value || (c.key_at !== null && c.seen_at !== null && c.seen_at - c.key_at > OLD_MS);
+  return {
+    onFrame: (at) => { frame.current = at; },
+    lost,
+    old: !moving || (!replaying.value && (lost || stale)),
+    since: lost ? frame.current + live.offset : standsSince(c),
+    age: () => (frame.current ? frame.current + live.offset : (c.key_at ?? 0)),
+  };
+}
+
+/**
  * The age of what is seen: of the newest frame that came to this page, else of the
  * newest that the server has. A picture that moves needs none.
  */
-function PictureAge({ frame, keyAt }: { frame: { current: number }; keyAt: number | null }) {
-  const at = frame.current ? frame.current + live.offset : (keyAt ?? 0);
+function PictureAge({ at: newest }: { at: () => number }) {
+  const at = newest();
   if (!at || now.value - at < FRESH_MS) return null;
   return <Age at={at} />;
 }
@@ -79,18 +99,14 @@ function PictureAge({ frame, keyAt }: { frame: { current: number }; keyAt: numbe
 const standsSince = (c: CameraState): number => (c.state === "frozen" || c.state === "dark" ? c.since : (c.key_at ?? c.since));
 
 export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraState; onOpen?: (id: string) => void }) {
-  const severity = cameraSeverity(camera.state);
-  const moving = camera.state === "live" || camera.state === "degraded";
-  const old = replaying.value ? !moving : !moving || dead.value || (camera.key_at !== null && camera.seen_at !== null && camera.seen_at - camera.key_at > OLD_MS);
-  const name = say(camera.name), word = t(("cam_" + camera.state) as Word);
-  const since = standsSince(camera);
-  const frame = useRef(0);
+  const { onFrame, lost, old, since, age } = usePicture(camera);
+  const name = say(camera.name), word = t(lost ? "camLost" : ("cam_" + camera.state) as Word), well = camera.state === "live" && !lost;
   return (
     <figure class={`camera ${camera.state} ${old ? "old" : ""}`} data-camera={id}>
-      <Picture id={id} mode="tile" label={`${name}: ${word}`} onFrame={(at) => { frame.current = at; }} />
-      {camera.state !== "live" && (
+      <Picture id={id} mode="tile" label={`${name}: ${word}`} onFrame={onFrame} />
+      {!well && (
         <figcaption class="state">
-          <Mark severity={severity} silent />
+          <Mark severity={lost ? "notice" : cameraSeverity(camera.state)} silent />
           <span class="word">{word}</span>
           <Age at={since} />
         </figcaption>
@@ -98,27 +114,28 @@ export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraS
       {/* At the top: cameras burn their own name and clock into the bottom line. */}
       <div class="plate">
         <span class="cname">{name}</span>
-        {camera.state === "live" && replaying.value && <span class="age">{t("camThen")}</span>}
-        {camera.state === "live" && !replaying.value && <span class="alive"><Mark severity="calm" silent />{word}<PictureAge frame={frame} keyAt={camera.key_at} /></span>}
+        {well && replaying.value && <span class="age">{t("camThen")}</span>}
+        {well && !replaying.value && <span class="alive">{!old && <><Mark severity="calm" silent />{word}</>}<PictureAge at={age} /></span>}
       </div>
       {onOpen && <button type="button" class="cover" aria-label={`${t("openCamera")}: ${name}`} onClick={() => onOpen(id)} />}
     </figure>
   );
 }
 
-/** Full motion in a dialog. */
+/** Full motion in a dialog, which stands above what says that the page's link is lost. */
 export function CameraDialog({ id, camera, onClose }: { id: string; camera: CameraState; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => { dialog.current?.showModal(); }, []);
-  const name = say(camera.name);
+  const { onFrame, lost, old, since } = usePicture(camera), name = say(camera.name);
+  const word = t(dead.value ? "lost" : lost ? "camLost" : ("cam_" + camera.state) as Word);
   return (
     <dialog ref={dialog} class="camdialog" onClose={onClose} aria-label={name}>
       <header>
         <h2>{name}</h2>
-        <span class="camstate"><Mark severity={cameraSeverity(camera.state)} silent /> {t(("cam_" + camera.state) as Word)} · <Age at={standsSince(camera)} /></span>
+        <span class="camstate"><Mark severity={dead.value || lost ? "notice" : cameraSeverity(camera.state)} silent /> {word} · <Age at={since} /></span>
         <button type="button" onClick={() => dialog.current?.close()}>{t("close")}</button>
       </header>
-      <div class={`camera ${camera.state}`}><Picture id={id} mode="full" label={name} /></div>
+      <div class={`camera ${camera.state} ${old ? "old" : ""}`}><Picture id={id} mode="full" label={name} onFrame={onFrame} /></div>
       <p class="muted">{camera.why ? say(camera.why) + " · " : ""}{num(camera.fps, 0, lang.value)} {t("picturesPerSecond")} · {num(camera.kbps, 0, lang.value)} kbit/s</p>
     </dialog>
   );

@@ -2,7 +2,7 @@
 import type { Ask, Told } from "./decode.worker";
 import { theTiles, type Hooks, type Mode } from "./video";
 
-let worker: Worker | null = null, serial = 0, broken = false;
+let worker: Worker | null = null, serial = 0, broken = false, shown = false;
 const open = new Map<number, UnitPlayer>();
 
 /**
@@ -53,10 +53,10 @@ export class UnitPlayer {
   }
 
   told(t: Told): void {
-    if (t.what === "frame") this.hooks.onFrame?.(t.at);
+    if (t.what === "frame") { shown = true; this.hooks.onFrame?.(t.at); }
     else if (t.what === "gone") this.hooks.onGone?.(t.why);
     else {
-      broken = true;
+      broken ||= !shown; // where others are seen, it is this camera's own matter
       this.stop();
       this.hooks.onUnfit();
     }

@@ -113,6 +113,7 @@ const words = {
   cam_offline: ["Mất tín hiệu", "Offline"],
   cam_maintenance: ["Bảo trì", "Maintenance"],
   cam_unauthorised: ["Sai mật khẩu", "Unauthorised"],
+  camLost: ["Mất kết nối hình", "Picture lost"],
   noPicture: ["Chưa có hình", "No picture"],
   oddCodec: ["Trình duyệt không đọc được định dạng này", "This browser cannot show the format"],
   picture: ["Hình", "Picture"], picturesPerSecond: ["hình/giây", "fps"],

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Tiles, TILES_UNITS } from "./tiles";
-import type { Listener } from "./video-link";
+import { QUIET_MS, type Listener } from "./video-link";
 
 class FakeSocket {
   static readonly OPEN = 1;
@@ -52,6 +52,21 @@ describe("tiles", () => {
     last().bring(0, 0, 0, 3, 7); // nobody's
     last().bring(0, 0); // cut off
     expect([a.seen, b.seen, sockets.length]).toEqual([[[7]], ["init", [9, 8]], 1]);
+  });
+
+  it("leave a socket on which nothing comes, and no other", () => {
+    const tiles = new Tiles(TILES_UNITS), a = listener();
+    last().open();
+    vi.advanceTimersByTime(10 * QUIET_MS); // nobody looks: nothing is expected
+    tiles.watch("cam-a", a.l);
+    vi.advanceTimersByTime(QUIET_MS - 1000);
+    last().bring(0, 0, 0, 1, 7);
+    vi.advanceTimersByTime(QUIET_MS - 1000);
+    expect([sockets.length, last().readyState]).toEqual([1, 1]);
+    vi.advanceTimersByTime(QUIET_MS);
+    expect([sockets.length, sockets[0]!.readyState]).toEqual([2, 3]);
+    last().open();
+    expect(last().sent).toEqual([{ type: "watch", id: 1, camera: "cam-a" }]);
   });
 
   it("are asked for when the socket opens, and again when it comes back", () => {

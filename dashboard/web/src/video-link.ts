@@ -3,6 +3,8 @@
 const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
 /** After 4403, at least so long and at most five times that: what is within a scope may be put right. */
 const REFUSED_MS = 60_000;
+/** A socket on which nothing comes for so long, ms, is taken for dead, whatever TCP says. */
+export const QUIET_MS = 30_000;
 
 /** A camera's video is not there for us, or nothing here can play it. */
 export type Gone = "unknown" | "unsupported";
@@ -40,10 +42,15 @@ export class VideoLink implements Source {
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
+  private heard = 0; // our clock when anything last came
+  private watch: ReturnType<typeof setInterval> | undefined;
   private readonly pauses = new Pauses();
 
-  /** opened is called each time that the socket has opened: what is said before is not sent. */
-  constructor(private readonly url: string, private readonly protocol: string, private readonly listener: Listener & { opened?: () => void }) {
+  /**
+   * opened is called each time that the socket has opened: what is said before is
+   * not sent. Unless idle says so, pictures are expected.
+   */
+  constructor(private readonly url: string, private readonly protocol: string, private readonly listener: Listener & { opened?: () => void; idle?: () => boolean }) {
     this.connect();
   }
 
@@ -71,6 +78,7 @@ export class VideoLink implements Source {
 
   private leave(): void {
     clearTimeout(this.timer);
+    clearInterval(this.watch);
     const socket = this.socket;
     this.socket = null;
     socket?.close(1000);
@@ -82,9 +90,18 @@ export class VideoLink implements Source {
     const socket = new WebSocket(this.url, this.protocol);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
-    socket.onopen = () => { if (this.socket === socket) this.listener.opened?.(); };
+    socket.onopen = () => {
+      if (this.socket !== socket) return;
+      this.heard = Date.now();
+      this.watch = setInterval(() => {
+        if (this.listener.idle?.()) this.heard = Date.now();
+        else if (Date.now() - this.heard >= QUIET_MS) this.restart();
+      }, QUIET_MS / 6);
+      this.listener.opened?.();
+    };
     socket.onmessage = (e) => {
       if (this.socket !== socket) return;
+      this.heard = Date.now();
       if (typeof e.data !== "string") { this.listener.came(new Uint8Array(e.data as ArrayBuffer)); return; }
       let message: unknown;
       try { message = JSON.parse(e.data); } catch { return; }
@@ -93,6 +110,7 @@ export class VideoLink implements Source {
     socket.onclose = (e) => {
       if (this.socket !== socket) return;
       this.socket = null;
+      clearInterval(this.watch);
       if (isGone(e.code)) this.listener.gone("unknown");
       if (e.code !== 4404) this.again(e.code);
     };
