@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vonglau/metrics"
+	"vonglau/metrics/alarm"
 	"vonglau/streams/video"
 )
 
@@ -49,6 +50,9 @@ func (s *Server) evidenceOf(r *http.Request, a asker) (evidenceView, error) {
 	id := r.PathValue("id")
 	c := s.opts.Catalogue()
 	known, ok := s.opts.Alarms.Get(id)
+	if !ok {
+		known, ok = s.remembered(id)
+	}
 	if !ok || !admits(c, a.predicate, known) {
 		return evidenceView{}, refuse("no_such_alarm", "id", id)
 	}
@@ -89,6 +93,20 @@ func (s *Server) evidenceOf(r *http.Request, a asker) (evidenceView, error) {
 		}
 	}
 	return v, nil
+}
+
+// remembered is an alarm that the book has let go, as far as what is kept with it
+// says who may see it.
+func (s *Server) remembered(id string) (alarm.Alarm, bool) {
+	if s.opts.Evidence == nil {
+		return alarm.Alarm{}, false
+	}
+	kept, err := s.opts.Evidence(id)
+	if err != nil || kept.About.Station == "" {
+		return alarm.Alarm{}, false
+	}
+	about := alarm.Subject{Station: kept.About.Station, Metric: kept.About.Metric}
+	return alarm.Alarm{ID: id, Subject: about, RaisedAt: metrics.MillisOf(kept.At)}, true
 }
 
 // evidenceList lists the pictures kept with an alarm.

@@ -20,8 +20,13 @@ func (p *province) evidence(id string) (video.Kept, error) {
 	if strings.HasSuffix(id, "broken") {
 		return video.Kept{}, errors.New("disk on fire")
 	}
-	known, _ := p.alarms.Get(id)
-	k := video.Kept{State: video.Gathering, Until: known.RaisedAt.Time().Add(2 * time.Minute), Gaps: []video.Gap{{From: time.UnixMilli(1000), To: time.UnixMilli(2000)}}}
+	known, ok := p.alarms.Get(id)
+	if !ok {
+		known = p.forgotten[id]
+	}
+	k := video.Kept{
+		About: video.About{Alarm: id, Station: known.Station, Metric: known.Metric}, At: known.RaisedAt.Time(),
+		State: video.Gathering, Until: known.RaisedAt.Time().Add(2 * time.Minute), Gaps: []video.Gap{{From: time.UnixMilli(1000), To: time.UnixMilli(2000)}}}
 	for i, c := range p.catalogue.Cameras() {
 		k.Cameras = append(k.Cameras, c.ID)
 		k.Pieces = append(k.Pieces, video.Piece{N: i + 1, Camera: c.ID, At: known.RaisedAt.Time().Add(-20 * time.Second), State: streams.Frozen, Type: "video/mp4", Size: 4})
@@ -151,4 +156,50 @@ func scopeOf(p *province, id string) *metrics.Scope {
 		}
 	}
 	return nil
+}
+
+// TestEvidenceOfForgottenAlarms: what is kept with an alarm can be seen for as long
+// as it is kept, by whom it could be seen before, though the book has let it go.
+func TestEvidenceOfForgottenAlarms(t *testing.T) {
+	p := newProvince(t, rand.New(rand.NewPCG(1, 1)))
+	st, may, mayNot := "", "", ""
+	for _, sensor := range p.catalogue.Sensors() {
+		may, mayNot = "", ""
+		for _, s := range p.catalogue.Scopes() {
+			if p.model(s).stations[sensor.ID] {
+				may = s.ID
+			} else {
+				mayNot = s.ID
+			}
+		}
+		if st = sensor.ID; may != "" && mayNot != "" {
+			break
+		}
+	}
+	if may == "" || mayNot == "" {
+		t.Fatal("no station of this seed is seen by one scope and not by another: take another")
+	}
+	p.forgotten = map[string]alarm.Alarm{}
+	raise := func(id string) {
+		at := metrics.MillisOf(time.Now())
+		p.alarms.Apply(alarm.Act{Verb: alarm.Raise, Alarm: id, At: at, Text: text("x"), Subject: &alarm.Subject{Rule: "r", Station: st, Place: text("p")}})
+		p.alarms.Apply(alarm.Act{Verb: alarm.Clear, Alarm: id, At: at})
+	}
+	raise("first")
+	p.forgotten["first"], _ = p.alarms.Get("first")
+	for i := 0; ; i++ {
+		if _, kept := p.alarms.Get("first"); !kept {
+			break
+		}
+		raise("later " + strconv.Itoa(i))
+	}
+	for scope, want := range map[string]int{may: 200, mayNot: 404} {
+		who := p.signIn(t, scope)
+		if status, body := who.call("GET", "/api/v1/alarms/first/evidence", nil); status != want {
+			t.Errorf("%s: %d, want %d: %s", scope, status, want, body)
+		}
+		if status, body := who.call("GET", "/api/v1/alarms/never/evidence", nil); status != 404 {
+			t.Errorf("%s, of an alarm that never was: %d %s", scope, status, body)
+		}
+	}
 }

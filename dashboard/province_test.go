@@ -65,6 +65,7 @@ type province struct {
 	url       string
 	server    *dashboard.Server
 	alarms    *alarm.Book
+	forgotten map[string]alarm.Alarm // that the book has let go
 	// jpeg stands in for the decoder of keyframes; nil: there is none.
 	jpeg  func(ctx context.Context, id string) ([]byte, time.Time, error)
 	wider atomic.Bool // recordings are made as if every scope were the province

@@ -64,7 +64,8 @@ func (a *app) keepEvidence(act alarm.Act) {
 		_, off := c.PlannedOff(act.At.Time())
 		return !off && e.Keeps(a.video.Codec(c.ID))
 	}
-	e.Keep(act.Alarm, act.At.Time(), nearestCameras(a.current(), act.Subject, shows))
+	about := video.About{Alarm: act.Alarm, Station: act.Subject.Station, Metric: act.Subject.Metric}
+	e.Keep(about, act.At.Time(), nearestCameras(a.current(), act.Subject, shows))
 }
 
 // nearestCameras are the ids of the cameras near what an alarm is about, the

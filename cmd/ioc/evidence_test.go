@@ -66,7 +66,7 @@ func TestAlarmsKeepEvidence(t *testing.T) {
 	a := &app{video: video.NewHub(video.Config{})}
 	a.catalogue.Store(c)
 	now := metrics.MillisOf(time.Now())
-	here, away := &alarm.Subject{Unit: "02647"}, &alarm.Subject{Unit: "15"}
+	here, away := &alarm.Subject{Unit: "02647", Station: "S1", Metric: "rain"}, &alarm.Subject{Unit: "15"}
 	act := func(id string, verb alarm.Verb, at metrics.Millis, about *alarm.Subject) alarm.Act {
 		return alarm.Act{Alarm: id, Verb: verb, At: at, Subject: about}
 	}
@@ -80,10 +80,11 @@ func TestAlarmsKeepEvidence(t *testing.T) {
 	a.keepEvidence(act("nothing", alarm.Raise, now, nil))
 	for id, want := range map[string]video.Kept{
 		"too early": {State: video.Unknown}, "old": {State: video.Unknown}, "changed": {State: video.Unknown}, "nothing": {State: video.Unknown},
-		"fresh": {State: video.Gathering, Cameras: []string{"near"}}, "far": {State: video.Complete, Why: video.WhyNoCameras},
+		"fresh": {State: video.Gathering, Cameras: []string{"near"}, About: video.About{Alarm: "fresh", Station: "S1", Metric: "rain"}},
+		"far":   {State: video.Complete, Why: video.WhyNoCameras, About: video.About{Alarm: "far"}},
 	} {
 		got, err := a.evidenceKept(id)
-		if err != nil || got.State != want.State || got.Why != want.Why || !slices.Equal(got.Cameras, want.Cameras) {
+		if err != nil || got.State != want.State || got.Why != want.Why || !slices.Equal(got.Cameras, want.Cameras) || got.About != want.About {
 			t.Errorf("%s: %+v, %v, want %+v", id, got, err, want)
 		}
 	}

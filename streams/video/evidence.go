@@ -86,7 +86,8 @@ func NewEvidence(cfg EvidenceConfig) (*Evidence, error) {
 // and does not wait for anything else. It is false when the alarm has been kept
 // before, or when there is nothing to gather: no camera, or 64 alarms are being
 // gathered already; both are recorded as the reason.
-func (e *Evidence) Keep(alarm string, at time.Time, cameras []string) bool {
+func (e *Evidence) Keep(about About, at time.Time, cameras []string) bool {
+	alarm := about.Alarm
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.jobs[alarm] != nil {
@@ -95,7 +96,7 @@ func (e *Evidence) Keep(alarm string, at time.Time, cameras []string) bool {
 	if _, err := e.record(alarm); err == nil {
 		return false // told again by the journal
 	}
-	r := record{Alarm: alarm, At: at.UTC(), Until: at.Add(e.cfg.After).UTC(), Cameras: cameras, State: Gathering, Seen: time.Now().UTC()}
+	r := record{About: about, At: at.UTC(), Until: at.Add(e.cfg.After).UTC(), Cameras: cameras, State: Gathering, Seen: time.Now().UTC()}
 	switch {
 	case len(cameras) == 0:
 		r.State, r.Why = Complete, WhyNoCameras

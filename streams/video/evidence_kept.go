@@ -60,8 +60,18 @@ type Gap struct {
 	To   time.Time `json:"to"`
 }
 
+// About is the alarm that pictures are kept with, and what it is about: who may see
+// them once nothing else knows the alarm.
+type About struct {
+	Alarm   string `json:"alarm"`
+	Station string `json:"station,omitempty"` // "": not recorded, before this program's time
+	Metric  string `json:"metric,omitempty"`
+}
+
 // Kept is what is kept with an alarm and how its gathering went.
 type Kept struct {
+	About   About     // zero when the state is Unknown, as At
+	At      time.Time // when the alarm was raised
 	State   Progress
 	Why     Reason    // "" when nothing is missing
 	Until   time.Time // the end of the gathering
@@ -72,7 +82,7 @@ type Kept struct {
 
 // record is how a gathering goes, as a file in its folder.
 type record struct {
-	Alarm   string    `json:"alarm"`
+	About
 	At      time.Time `json:"at"`
 	Until   time.Time `json:"until"`
 	Seen    time.Time `json:"seen"` // when the gathering began
@@ -171,7 +181,7 @@ func (e *Evidence) Kept(alarm string) (Kept, error) {
 	if err != nil {
 		return Kept{State: Unknown, Pieces: pieces}, nil //nolint:nilerr // without a record, or with one that the power took, it is unknown
 	}
-	return Kept{State: r.State, Why: r.Why, Until: r.Until, Cameras: r.Cameras, Gaps: r.Gaps, Pieces: pieces}, nil
+	return Kept{About: r.About, At: r.At, State: r.State, Why: r.Why, Until: r.Until, Cameras: r.Cameras, Gaps: r.Gaps, Pieces: pieces}, nil
 }
 
 func (e *Evidence) list(alarm string) ([]Piece, error) {

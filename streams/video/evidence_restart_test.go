@@ -62,7 +62,7 @@ func TestKillDuringAGathering(t *testing.T) {
 	at := time.Now().Add(-30 * time.Second)
 	cfg := EvidenceConfig{Dir: t.TempDir(), Stills: every5s(at.Add(-20*time.Second), 10).stills}
 	first := open(t, cfg)
-	if !first.Keep("mine", at, []string{"cam-01", "cam-02"}) {
+	if !first.Keep(About{Alarm: "mine"}, at, []string{"cam-01", "cam-02"}) {
 		t.Fatal("not begun")
 	}
 	first.steps(time.Now())
@@ -85,7 +85,7 @@ func TestKillDuringAGathering(t *testing.T) {
 
 	cfg.Stills = every5s(time.Now(), 3).stills // what came before the kill was in memory
 	second := open(t, cfg)
-	if second.Keep("mine", at, []string{"cam-03"}) {
+	if second.Keep(About{Alarm: "mine"}, at, []string{"cam-03"}) {
 		t.Error("the journal tells of the alarm again, and it is begun anew")
 	}
 	second.steps(time.Now())
@@ -109,7 +109,7 @@ func TestKillDuringAGathering(t *testing.T) {
 
 	// Another is killed, and its time passes before the program is back.
 	third := open(t, cfg)
-	third.Keep("late", time.Now().Add(-2*time.Minute+time.Second), []string{"cam-01"})
+	third.Keep(About{Alarm: "late"}, time.Now().Add(-2*time.Minute+time.Second), []string{"cam-01"})
 	if err := third.resume(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -124,18 +124,18 @@ func TestKillDuringAGathering(t *testing.T) {
 func TestEvidenceSaysWhyThereIsNone(t *testing.T) {
 	now := time.Now()
 	e := open(t, EvidenceConfig{Dir: t.TempDir(), Stills: fakeStills(nil).stills})
-	if e.Keep("nowhere", now, nil) {
+	if e.Keep(About{Alarm: "nowhere"}, now, nil) {
 		t.Error("begun without a camera")
 	}
 	if k := kept(t, e, "nowhere"); k.State != Complete || k.Why != WhyNoCameras {
 		t.Errorf("no camera: %+v", k)
 	}
 	for i := range jobsAtMost {
-		if !e.Keep(fmt.Sprint("a", i), now, []string{"cam-01"}) {
+		if !e.Keep(About{Alarm: fmt.Sprint("a", i)}, now, []string{"cam-01"}) {
 			t.Fatalf("number %d is not begun", i)
 		}
 	}
-	if e.Keep("one too many", now, []string{"cam-01"}) {
+	if e.Keep(About{Alarm: "one too many"}, now, []string{"cam-01"}) {
 		t.Error("there is no bound")
 	}
 	if k := kept(t, e, "one too many"); k.State != Interrupted || k.Why != WhyBusy {
@@ -154,7 +154,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 	})
 	for i := range 5 {
 		id := fmt.Sprint("a", i)
-		e.Keep(id, now, []string{"cam-01"})
+		e.Keep(About{Alarm: id}, now, []string{"cam-01"})
 		e.steps(now.Add(3 * time.Minute))
 		if k := kept(t, e, id); k.Why != WhyFull || len(k.Pieces) == 0 || len(k.Pieces) > 5 {
 			t.Fatalf("%s: %d pictures of 1,000 bytes and more in 5,000, %q", id, len(k.Pieces), k.Why)
@@ -183,7 +183,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 	}
 	// Records without pictures count as well.
 	for i := range 100 {
-		e.Keep(fmt.Sprint("empty", i), now, nil)
+		e.Keep(About{Alarm: fmt.Sprint("empty", i)}, now, nil)
 	}
 	e.prune(time.Now())
 	if left, err := os.ReadDir(e.cfg.Dir); err != nil || len(left) > 90/4+1 {

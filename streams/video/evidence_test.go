@@ -71,7 +71,7 @@ func TestEvidence(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = e.Run(ctx) }()
 	const id = "river_level/../../LC-WL-003"
-	if !e.Keep(id, start.Add(time.Second), []string{"cam-01", "cam-02"}) || e.Keep(id, start, []string{"cam-01"}) {
+	if !e.Keep(About{Alarm: id}, start.Add(time.Second), []string{"cam-01", "cam-02"}) || e.Keep(About{Alarm: id}, start, []string{"cam-01"}) {
 		t.Error("an alarm is gathered once at a time")
 	}
 	listed := func(want int) (pieces []Piece) {

@@ -55,6 +55,7 @@ const words = {
   replayKept: ["Có bản ghi", "Recorded"],
   replayKeys: ["Phím cách: phát hoặc dừng · ← →: 1 phút", "Space: play or pause · ← →: 1 min"],
   camNoKept: ["Không lưu hình của lúc này", "No picture of this moment is kept"],
+  camUnsure: ["Không biết có lưu hình của lúc này không", "Not known whether a picture is kept"],
   camKept: ["Hình lưu lúc", "Picture kept at"],
   camThen: ["Lúc đó có hình", "Live then"],
   system: ["Thiết bị và màn hình", "Devices and walls"],

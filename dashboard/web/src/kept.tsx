@@ -8,12 +8,12 @@ import { clock } from "./format";
 import { t } from "./i18n";
 import { paint } from "./still";
 import { now } from "./store";
-import { nearest } from "./timeline";
+import { learnt, nearest } from "./timeline";
 
 /** Pictures are kept from a minute before an alarm to two minutes after; asked about at most so many of them. */
 const AROUND_MS = 180_000, ALARMS = 24, WIDTH = 640, STEP_MS = 1000;
 
-/** The scope's alarms, as the page that replays knows them. */
+/** The scope's alarms, as the page that replays knows them: the present's, and those of the moments that were shown. */
 export const known = signal<readonly AlarmState[]>([]);
 
 const asked = new Map<string, Promise<EvidenceAnswer | null>>();
@@ -29,19 +29,25 @@ function evidenceOf(alarm: string): Promise<EvidenceAnswer | null> {
   return answer;
 }
 
+/** Adds alarms to what is known, and what is newer of those that are. */
+export function learn(alarms: Iterable<AlarmState>): void {
+  const next = learnt(known.peek(), alarms);
+  if (next) known.value = next;
+}
+
 interface Found { alarm: string; picture: EvidencePicture }
 
 export function KeptPicture({ id, label }: { id: string; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [all, setAll] = useState<Found[]>([]), [painted, setPainted] = useState("");
+  const [all, setAll] = useState<Found[]>([]), [unsure, setUnsure] = useState(false), [painted, setPainted] = useState("");
   const moment = Math.floor(now.value / STEP_MS) * STEP_MS;
   const near = known.value.filter((a) => Math.abs(a.raised_at - moment) <= AROUND_MS)
     .sort((a, b) => Math.abs(a.raised_at - moment) - Math.abs(b.raised_at - moment)).slice(0, ALARMS).map((a) => a.id);
   const key = near.join();
   useEffect(() => {
     let current = true;
-    void Promise.all(near.map(async (alarm) => (await evidenceOf(alarm))?.pictures.filter((p) => p.camera === id).map((picture) => ({ alarm, picture })) ?? []))
-      .then((lists) => { if (current) setAll(lists.flat()); });
+    void Promise.all(near.map(async (alarm) => (await evidenceOf(alarm))?.pictures.filter((p) => p.camera === id).map((picture) => ({ alarm, picture }))))
+      .then((lists) => { if (current) { setAll(lists.flatMap((l) => l ?? [])); setUnsure(lists.includes(undefined)); } });
     return () => { current = false; };
   }, [key, id]);
   const found = useMemo(() => nearest(all, moment, (f) => Date.parse(f.picture.at)), [all, moment]);
@@ -56,7 +62,7 @@ export function KeptPicture({ id, label }: { id: string; label: string }) {
   return (
     <div class="kept" data-kept={shown ? "picture" : "none"}>
       <canvas ref={canvas} aria-label={label} role="img" hidden={!shown} />
-      <span class="keptword">{shown ? <>{t("camKept")} <time dateTime={found!.picture.at}>{clock(Date.parse(found!.picture.at))}</time></> : t("camNoKept")}</span>
+      <span class="keptword">{shown ? <>{t("camKept")} <time dateTime={found!.picture.at}>{clock(Date.parse(found!.picture.at))}</time></> : t(unsure && !found ? "camUnsure" : "camNoKept")}</span>
     </div>
   );
 }

@@ -7,11 +7,11 @@ import type { AlarmState, ReplayAnswer, ReplayClock } from "./contract";
 import { clock as clockWords, day, hourMinute, moment, share } from "./format";
 import { lang, say, t, type Word } from "./i18n";
 import { ORDER } from "./judge";
-import { known } from "./kept";
+import { known, learn } from "./kept";
 import { LiveClient } from "./live";
 import { go, query } from "./route";
 import { COLOUR, SHAPE } from "./severity";
-import { beat, denied, heard, link, me, now, replayInstead, replaying, useFetched, useKept } from "./store";
+import { beat, denied, heard, link, me, now, replayInstead, replaying, useFetched, useKept, useTopic } from "./store";
 import { clampTo, fromLocal, percent, ticks, toLocal, visible, windowOf, type Range } from "./timeline";
 import { WallView } from "./wall";
 import "./replay.css";
@@ -35,7 +35,7 @@ export default function Replay() {
   useEffect(() => {
     let current = true;
     const ask = () => api<{ alarms: Record<string, AlarmState> }>("GET", "alarms?scope=" + encodeURIComponent(scope)).then(
-      (a) => { if (current) known.value = Object.entries(a.alarms).map(([id, v]) => ({ ...v, id })); }, () => { /* the next round asks again */ });
+      (a) => { if (current) learn(Object.entries(a.alarms).map(([id, v]) => ({ ...v, id }))); }, () => { /* the next round asks again */ });
     void ask();
     const timer = setInterval(ask, 6 * EVERY_MS);
     return () => { current = false; clearInterval(timer); known.value = []; };
@@ -116,6 +116,9 @@ function Playing({ scope, answer, kept }: { scope: string; answer: ReplayAnswer;
     });
   }, []);
   useEffect(() => replayInstead(client), [client]);
+  // The present keeps the newest alarms only; a recording has those of its own time.
+  const then = useTopic<AlarmState>("alarms/" + scope);
+  useEffect(() => { if (replaying.value) learn(then.values()); });
   // A link that breaks comes back paused; what was playing goes on.
   const playing = useRef({ playing: false, speed: 1 });
   useEffect(() => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { clampTo, fromLocal, meant, nearest, percent, ticks, toLocal, visible, windowOf, written } from "./timeline";
+import { clampTo, fromLocal, learnt, meant, nearest, percent, ticks, toLocal, visible, windowOf, written } from "./timeline";
 
 const H = 3_600_000;
 
@@ -58,4 +58,11 @@ test("a date that is none is not taken for another", () => {
   expect(meant("2026-02-01", false)).toBeNull();
   expect(meant("1/2/2026", false)).toBe("2026-02-01");
   expect(written("")).toBe("");
+});
+
+test("alarms of the past are learnt once, and anew when they have changed since", () => {
+  const a = (id: string, changed_at: number) => ({ id, changed_at }), first = learnt([], [a("x", 1), a("y", 1)])!;
+  expect(learnt(first, [a("x", 1), a("y", 0)])).toBeNull();
+  expect(learnt(first, [a("y", 2), a("z", 1)])).toEqual([a("x", 1), a("y", 2), a("z", 1)]);
+  expect(learnt(first, Array.from({ length: 6000 }, (_, i) => a(`n${i}`, 1)))).toHaveLength(5000);
 });

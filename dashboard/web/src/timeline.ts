@@ -78,3 +78,18 @@ export function ticks([from, until]: Range, n: number): number[] {
   for (let at = Math.ceil((from + ZONE_MS) / step) * step - ZONE_MS; at <= until; at += step) out.push(at);
   return out;
 }
+
+/** So many alarms of the past are remembered at most; the oldest learnt go first. */
+const LEARNT = 5000;
+
+/** What is known with alarms that are new, or have changed since; null when there is none. */
+export function learnt<A extends { id: string; changed_at: number }>(known: readonly A[], alarms: Iterable<A>): readonly A[] | null {
+  const by = new Map(known.map((a) => [a.id, a]));
+  let news = false;
+  for (const a of alarms) {
+    if ((by.get(a.id)?.changed_at ?? -1) >= a.changed_at) continue;
+    by.set(a.id, a);
+    news = true;
+  }
+  return news ? [...by.values()].slice(-LEARNT) : null;
+}
