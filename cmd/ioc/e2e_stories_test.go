@@ -421,6 +421,9 @@ func (s *stories) export(t *testing.T) {
 	s.b.sees("analyst", 20*time.Second, ".tablepanel table")
 	s.judge(t, "analyst", "explorer on a phone", 390, "")
 	s.judge(t, "analyst", "explorer on paper", 0, "print")
+	// What somebody may not see is not an empty list.
+	s.b.must(map[string]any{"as": "analyst", "do": "goto", "url": s.url("/devices")}, nil)
+	s.b.sees("analyst", patience, ".notfetched", "Chưa tải được")
 	// The range ends now, by the server's clock.
 	s.b.must(map[string]any{"as": "late", "do": "wrongclock", "ms": (-26 * time.Hour).Milliseconds()}, nil)
 	s.b.signIn("late", s.centre, "phantich", address)

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { moment, clock, span } from "./format";
 import { lang, switchLang, t } from "./i18n";
-import { beat, dead, heard, link, me, now, replaying } from "./store";
-import { api } from "./api";
+import { beat, dead, heard, link, me, now, replaying, unfetched } from "./store";
+import { api, whyNot } from "./api";
 import { path } from "./route";
 
 /** How old something is. It alone follows the clock, so that nothing else must. */
@@ -37,6 +37,12 @@ export function LostBand({ held }: { held?: string }) {
       {link.value === "signin" && <a href={"/login?next=" + encodeURIComponent(path.value)}>{t("signIn")}</a>}
     </div>
   );
+}
+
+/** Says that a part of the page is missing, and why. */
+export function NotFetched() {
+  const [why] = unfetched.value.values();
+  return unfetched.value.size ? <p class="problem notfetched" role="status">{t("notFetched")}: {whyNot(why)}</p> : null;
 }
 
 export const LangButton = () => (
@@ -73,6 +79,7 @@ export function Desk({ title, children, tools, held }: { title: string; children
       <LostBand held={held} />
       <main id="content" tabIndex={-1}>
         <h1>{title}</h1>
+        <NotFetched />
         {children}
       </main>
     </div>

@@ -153,16 +153,27 @@ export function useTopic<T>(topic: string): ReadonlyMap<string, T> {
   return (held.current.topic === topic && held.current.from === from ? held.current.state : none) as ReadonlyMap<string, T>;
 }
 
-/** An answer of the API, fetched once per key and again after failures. */
+/** Why what a page is made of does not come, by who asks for it, again and again. */
+export const unfetched = signal<ReadonlyMap<object, unknown>>(new Map());
+function fetched(who: object, failed?: unknown): void {
+  if (failed === undefined && !unfetched.peek().has(who)) return;
+  const next = new Map(unfetched.peek());
+  if (failed === undefined) next.delete(who);
+  else next.set(who, failed);
+  unfetched.value = next;
+}
+
+/** An answer of the API, fetched once per key and again after failures, which unfetched tells. */
 export function useFetched<T>(key: string, get: (signal: AbortSignal) => Promise<T>): T | undefined {
-  const [answer, set] = useState<{ key: string; value: T }>();
+  const [answer, set] = useState<{ key: string; value: T }>(), who = useRef({});
+  useEffect(() => () => fetched(who.current), []);
   useEffect(() => {
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const ask = (wait: number) => {
       get(stop.signal).then(
-        (value) => { if (!stop.signal.aborted) set({ key, value }); },
-        () => { if (!stop.signal.aborted) timer = setTimeout(() => ask(Math.min(wait * 2, 30_000)), wait); },
+        (value) => { if (!stop.signal.aborted) { fetched(who.current); set({ key, value }); } },
+        (e) => { if (!stop.signal.aborted) { fetched(who.current, e); timer = setTimeout(() => ask(Math.min(wait * 2, 30_000)), wait); } },
       );
     };
     ask(1000);

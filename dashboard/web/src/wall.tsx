@@ -10,7 +10,7 @@ import { clock, day, hourMinute, share, span } from "./format";
 import { lang, say, switchLang, t } from "./i18n";
 import { byWeight, withoutPlace } from "./judge";
 import { gridOf, held, lightAt, places, shiftAt, turnAt } from "./layout";
-import { Age, Clock, LiveMark, LostBand } from "./pieces";
+import { Age, Clock, LiveMark, LostBand, NotFetched } from "./pieces";
 import { reporting } from "./report";
 import { go, path, query } from "./route";
 import { SceneView, type Shown } from "./scenes";
@@ -157,6 +157,7 @@ export function WallView({ size }: { size?: [number, number] }) {
         </section>
 
         <div class="stage" style={phone ? undefined : { gridTemplateColumns: `repeat(${grid.columns}, minmax(0, 1fr))`, gridTemplateRows: `repeat(${grid.rows}, minmax(0, 1fr))` }}>
+          {!layouts && <NotFetched />}
           {layouts && shown.map((s, i) => (
             <div class={`cell-of ${turned.current[i] === true ? "turned" : ""}`} key={i} data-scene={s.id} style={i === 0 && grid.first[0] > 1 ? { gridColumn: `span ${grid.first[0]}`, gridRow: `span ${grid.first[1]}`, "--z": String(Math.min(grid.first[0], grid.first[1]) * 0.9) } : undefined}>
               {titled && <h2 class="scenetitle">{say(s.name)}</h2>}
