@@ -79,7 +79,7 @@ func TestEvidenceOfEveryCodec(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !e.Keep("a", start.Add(time.Second), c.cameras) {
+			if !e.Keep(About{Alarm: "a"}, start.Add(time.Second), c.cameras) {
 				t.Fatal("not begun")
 			}
 			for _, at := range []time.Time{start.Add(2 * time.Second), start.Add(time.Minute), start.Add(time.Hour)} {
