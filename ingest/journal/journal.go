@@ -113,7 +113,7 @@ type Journal struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 
-	restarting sync.Mutex // serialises restarts of the engine
+	restarting sync.Mutex                      // serialises restarts of the engine
 	held       map[Log]*atomic.Pointer[string] // why a log takes nothing; the map is immutable
 
 	incarnation map[Log]string // immutable after Open
