@@ -44,6 +44,21 @@ func (e *Engine) latest(key Key, m *metrics.Metric, now metrics.Millis, patience
 	return Value{Point: p, Until: until, Stale: now > until}, true
 }
 
+// counted is latest where the value is to be added up: what an exercise says does
+// not hide what was measured before it.
+func (e *Engine) counted(key Key, m *metrics.Metric, now metrics.Millis, patience time.Duration) (Value, bool) {
+	v, ok := e.latest(key, m, now, patience)
+	if !ok || v.Quality != metrics.Exercise {
+		return v, ok
+	}
+	s := e.series[key]
+	if p := s.real; p.At != 0 && p.At <= now {
+		until := s.until(p, max(m.ValidFor, patience))
+		return Value{Point: p, Until: until, Stale: now > until}, true
+	}
+	return v, true
+}
+
 // LatestOf is the latest value of a series that is part of an exercise, or that
 // is none: the one must not stand for the other where something is decided.
 func (e *Engine) LatestOf(key Key, exercise bool, now metrics.Millis) (Value, bool) {
@@ -187,7 +202,7 @@ func (e *Engine) aggregate(m *metrics.Metric, stations []string, now metrics.Mil
 	var sum, low, high float64
 	var last Value
 	for _, station := range stations {
-		v, ok := e.latest(Key{station, m.ID}, m, now, patience)
+		v, ok := e.counted(Key{station, m.ID}, m, now, patience)
 		if !ok {
 			continue
 		}
@@ -255,8 +270,8 @@ func (e *Engine) ratio(m *metrics.Metric, stations []string, now metrics.Millis,
 	}
 	var above, below float64
 	for _, station := range stations {
-		n, okN := e.latest(Key{station, num.ID}, num, now, patience)
-		d, okD := e.latest(Key{station, den.ID}, den, now, patience)
+		n, okN := e.counted(Key{station, num.ID}, num, now, patience)
+		d, okD := e.counted(Key{station, den.ID}, den, now, patience)
 		if !okN || !okD {
 			continue
 		}

@@ -197,6 +197,10 @@ func TestExerciseIsNotCounted(t *testing.T) {
 	if got := e.Window(live.Key{Station: "R", Metric: "rain"}, window(t, "5m"), now); got != before {
 		t.Errorf("a drill changed the window from %+v to %+v", before, got)
 	}
+	m, _ := catalogue(t)().Metric("rain")
+	if a := e.Aggregate(m, []string{"R"}, now); a.V != 1 || a.N != 1 || a.Quality == metrics.Exercise {
+		t.Errorf("a drill hid what was measured: %+v", a)
+	}
 }
 
 func TestRatioOfSums(t *testing.T) {
