@@ -145,7 +145,7 @@ export function WallView({ size }: { size?: [number, number] }) {
           {headline ? (
             <>
               {headline.severity !== "calm" && <Mark severity={headline.severity} />}
-              <h2 class={say(headline.text).length > 84 ? "long" : ""}>{say(headline.text)}</h2>
+              <h2 class={say(headline.text).length > 84 ? "long" : ""}>{alarms.get(headline.alarm)?.exercise && <span class="ex">{t("exercise")}</span>}{say(headline.text)}</h2>
               {headline.severity !== "calm" && (
                 <p class="who">
                   <span class={headline.holder ? "" : "nobody"}>{headline.holder || t("noHolder")}</span>
@@ -173,7 +173,7 @@ export function WallView({ size }: { size?: [number, number] }) {
               <li key={a.id} class={`${a.severity} ${a.state}`} data-alarm={a.id}>
                 <Mark severity={a.severity} />
                 <time>{hourMinute(a.raised_at)}</time>
-                <span class="say"><b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}</span>
+                <span class="say">{a.exercise && <span class="ex">{t("exercise")}</span>}<b>{say(a.place)}</b> {withoutPlace(say(a.text), say(a.place))}</span>
                 <span class="do">{t(a.state)}{a.state === "assigned" && a.assigned_to ? `: ${a.assigned_to}` : a.state === "acknowledged" && a.acknowledged_by ? `: ${a.acknowledged_by}` : ""}</span>
                 <Age at={a.raised_at} />
               </li>
