@@ -3,7 +3,9 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"vonglau/metrics"
@@ -110,50 +112,54 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.Keep(now)
+	var busy []string // partitions that are over, and something came for lately
 	for _, table := range keptTables {
 		first, ok := keptFrom(table.days(s.config.Retention), table.monthly, now)
 		if !ok {
 			continue
 		}
-		if err := s.dropBefore(ctx, table.name, first, table.monthly); err != nil {
+		over, err := s.dropBefore(ctx, table.name, first, table.monthly, busy)
+		if err != nil {
 			return fmt.Errorf("retention of %s: %w", table.name, err)
 		}
+		busy = append(busy, over...)
 	}
 	return nil
 }
 
-func (s *Store) dropBefore(ctx context.Context, table string, first time.Time, monthly bool) error {
-	rows, err := s.conn.Query(ctx, "SELECT partition_id FROM system.parts WHERE active AND database = {database:String} AND table = {table:String}"+
-		" GROUP BY partition_id HAVING max(modification_time) <= now() - {quiet:Int64}",
-		named("database", s.config.Database), named("table", table), named("quiet", int64(s.quiet.Seconds())))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
+// dropBefore drops the partitions that are over, and returns those that it leaves
+// for now: something came for them lately, or for a finer table's of that time,
+// from which they would be made anew.
+func (s *Store) dropBefore(ctx context.Context, table string, first time.Time, monthly bool, busy []string) (left []string, err error) {
 	limit := first.Year()
 	if monthly {
 		limit = first.Year()*100 + int(first.Month())
 	}
-	var over []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		if n, err := strconv.Atoi(id); err == nil && n < limit {
-			over = append(over, id)
-		}
+	var parts []struct {
+		ID   string `ch:"partition_id"`
+		Busy bool   `ch:"busy"`
 	}
-	if err := rows.Err(); err != nil {
-		return err
+	err = s.conn.Select(ctx, &parts, "SELECT partition_id, max(modification_time) > now() - {quiet:Int64} AS busy FROM system.parts"+
+		" WHERE active AND database = {database:String} AND table = {table:String} GROUP BY partition_id",
+		named("database", s.config.Database), named("table", table), named("quiet", int64(s.quiet.Seconds())))
+	if err != nil {
+		return nil, err
 	}
-	for _, id := range over {
-		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID {id:String}", named("id", id)); err != nil {
-			return err
+	for _, part := range parts {
+		n, err := strconv.Atoi(part.ID)
+		if err != nil || n >= limit {
+			continue
 		}
-		s.log.Info("history that is over dropped", "table", table, "partition", id)
+		if part.Busy || slices.ContainsFunc(busy, func(finer string) bool { return strings.HasPrefix(finer, part.ID) }) {
+			left = append(left, part.ID)
+			continue
+		}
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID {id:String}", named("id", part.ID)); err != nil {
+			return nil, err
+		}
+		s.log.Info("history that is over dropped", "table", table, "partition", part.ID)
 	}
-	return nil
+	return left, nil
 }
 
 // RunRetention drops what is over, now and every hour, until ctx ends; while the

@@ -128,8 +128,21 @@ func TestBackfillBeforeTheHorizon(t *testing.T) {
 	bring("S2", "2023-05-06 10:00", 32, 0) // nothing was rolled up of this series
 	bring("S1", "2023-05-08 10:00", 64, 0) // nor of this day
 	sum(31 + 32 + 64)
+	// The first of a month begins in the month before, by the partitions.
+	bring("S1", "2025-07-01 03:00", 128, 0)
+	bring("S1", "2025-07-01 12:00", 256, 0)
+	if err := s.conn.Exec(t.Context(), "ALTER TABLE raw DROP PARTITION ID '202506'"); err != nil {
+		t.Fatal(err)
+	}
+	bring("S1", "2025-07-01 12:05", 512, 0)
+	sum(31 + 32 + 64 + 128 + 256 + 512)
+	if len(aside) != 1 {
+		t.Errorf("set aside: %+v", aside)
+	}
+	bring("S1", "2025-07-01 03:00", 99, 3)
+	sum(31 + 32 + 64 + 128 + 256 + 512)
 	stop()
-	if len(aside) != 1 || aside[0].Value != 99 || testutil.ToFloat64(s.tel.tooOld) != 1 {
+	if len(aside) != 2 || aside[0].Value != 99 || aside[1].Value != 99 || testutil.ToFloat64(s.tel.tooOld) != 2 {
 		t.Errorf("set aside: %+v", aside)
 	}
 }

@@ -92,7 +92,7 @@ func (s *Store) Recompute(ctx context.Context, buckets []Bucket) error {
 	for _, l := range levels {
 		kept, wide := s.horizon(l.from), make([]Bucket, 0, len(buckets))
 		for _, b := range buckets {
-			if wider := b.widen(l.width); wider.Start >= kept || whole[b.widen(dayWidth)] {
+			if wider := b.widen(l.width); wider.Start >= kept || whole[sideOf(b)] {
 				wide = append(wide, wider)
 			}
 		}
