@@ -12,10 +12,13 @@ import (
 const (
 	// maxAhead is how far a source's clock may run before ours.
 	maxAhead = 2 * time.Minute
-	// doubt is how long our own clock is doubted, after a start with one that is
-	// behind the journal and after it was set back. Then it was the journal, or the
-	// clock before, that was ahead of the time.
+	// doubt is how long our own clock is doubted after it was set back. Then it was
+	// the clock before that was ahead of the time.
 	doubt = time.Hour
+	// doubtAtStart is the same after a start with one that is behind the journal. It
+	// is what a time service needs, and no longer: a source whose clock is ahead holds
+	// back meanwhile what comes behind its readings.
+	doubtAtStart = 10 * time.Minute
 	// maxBack is how far it can have been set back to be doubted.
 	maxBack = 24 * time.Hour
 )
@@ -59,7 +62,7 @@ func (c *ownClock) latest(now metrics.Millis) metrics.Millis {
 
 // wrong says whether our clock is behind what it said before the start.
 func (c *ownClock) wrong(now metrics.Millis) bool {
-	return c.newest.Sub(now) > maxAhead && time.Since(c.began) < doubt
+	return c.newest.Sub(now) > maxAhead && time.Since(c.began) < doubtAtStart
 }
 
 // right waits, where readings say a later time than our clock and that is known
@@ -71,7 +74,7 @@ func (d *Door) right(ctx context.Context, readings []metrics.Reading, now metric
 		return now, nil
 	}
 	d.clock.told.Do(func() {
-		d.log.Error("our clock is behind the journal: readings that say a later time wait, for an hour at most. Is its time service all right?", "clock", now.Time(), "journal", d.clock.newest.Time())
+		d.log.Error("our clock is behind the journal: readings that say a later time wait, for ten minutes at most. Is its time service all right?", "clock", now.Time(), "journal", d.clock.newest.Time())
 	})
 	look := time.NewTicker(100 * time.Millisecond) // nothing tells when a clock is set
 	defer look.Stop()

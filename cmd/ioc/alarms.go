@@ -62,8 +62,7 @@ func (s *alarms) follow(ctx context.Context) error {
 		if !isAct(rec.Data) { // a publication
 		} else if err := json.Unmarshal(rec.Data, &act); err != nil {
 			s.log.Error("an act of the journal cannot be read", "seq", rec.Seq, "error", err)
-		} else {
-			s.book.Apply(act)
+		} else if s.book.Apply(act) {
 			s.a.keepEvidence(act)
 		}
 		s.mu.Lock()

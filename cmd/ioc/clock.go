@@ -32,6 +32,8 @@ const (
 	// trustAfter is how long the clock must have gone steadily after a jump until
 	// history may be dropped by it.
 	trustAfter = 24 * time.Hour
+	// publishAfter is the same for publishing, which can be corrected.
+	publishAfter = 6 * time.Hour
 	// offFor is how long the program may have been off before a start counts as a
 	// jump: a machine whose clock has no battery may begin years ahead.
 	offFor    = 7 * 24 * time.Hour
@@ -47,10 +49,10 @@ func newClock(log *slog.Logger, reg prometheus.Registerer, seen string, back fun
 	if text, err := os.ReadFile(seen); err == nil {
 		if at, err := time.Parse(time.RFC3339, string(text)); err == nil {
 			c.noted.Store(&at)
-			if metrics.Now().Sub(at) > offFor {
+			if off := metrics.Now().Sub(at); off > offFor || off < -jumpOf {
 				now := time.Now()
 				c.jumped.Store(&now)
-				c.log.Warn("the clock is far ahead of when the program last ran: is it right? History is not dropped for a day", "last_ran", at)
+				c.log.Warn("the clock is far from when the program last ran: is it right? Nothing is published by the catalogue for six hours, and no history dropped for a day", "last_ran", at)
 			}
 		}
 	}
@@ -98,17 +100,20 @@ func (c *clock) run(ctx context.Context) error {
 		was = ahead
 		c.jumped.Store(&now)
 		c.jumps.Inc()
-		c.log.Warn("the clock was set: is its time service all right? History is not dropped for a day", "by", by.Round(time.Second))
+		c.log.Warn("the clock was set: is its time service all right? Nothing is published by the catalogue for six hours, and no history dropped for a day", "by", by.Round(time.Second))
 		if by < 0 {
 			c.back(-by)
 		}
 	}
 }
 
-// trusted says whether history may be dropped, and figures published, by the clock.
-func (c *clock) trusted() bool {
+// trusted says whether history may be dropped by the clock.
+func (c *clock) trusted() bool { return c.steady(trustAfter) }
+
+// steady says that the clock has not jumped for so long.
+func (c *clock) steady(lasting time.Duration) bool {
 	at := c.jumped.Load()
-	return at == nil || time.Since(*at) > trustAfter
+	return at == nil || time.Since(*at) > lasting
 }
 
 // lastTrusted is the present, or when the clock was last trusted; the zero time

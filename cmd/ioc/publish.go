@@ -194,7 +194,7 @@ func (p *publications) automatic(ctx context.Context) error {
 		}
 		wait = automaticEvery
 		now := metrics.Now()
-		if !p.a.store.up.Load() || p.a.store.lag(now) > automaticLag || !p.a.clock.trusted() {
+		if !p.a.store.up.Load() || p.a.store.lag(now) > automaticLag || !p.a.clock.steady(publishAfter) {
 			continue // what is over is not known
 		}
 		p.publishDue(ctx, metrics.MillisOf(now))

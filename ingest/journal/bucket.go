@@ -75,6 +75,7 @@ func (b *Bucket) write(ctx context.Context, key string, twice bool, change func(
 		if err := b.j.checkSpace(b.j.cfg.MinFree / bucketReserve); err != nil {
 			return b.wrap(key, err)
 		}
+		began := time.Now()
 		attempt, cancel := context.WithTimeout(ctx, attemptTime)
 		err := change(attempt)
 		cancel()
@@ -82,7 +83,7 @@ func (b *Bucket) write(ctx context.Context, key string, twice bool, change func(
 		if !silent || ctx.Err() != nil {
 			return b.wrap(key, err)
 		}
-		b.j.restartEngine(err)
+		b.j.restartEngine(began, err)
 		if !twice {
 			return b.wrap(key, err)
 		}

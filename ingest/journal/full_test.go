@@ -2,12 +2,16 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // smallDisk is a disk in memory.
@@ -90,5 +94,60 @@ func TestRecordThatIsTooLarge(t *testing.T) {
 	}
 	if _, err := p.Append(ctx, make([]byte, MaxRecord)); err != nil {
 		t.Error(err)
+	}
+}
+
+// What nobody waits for any longer holds nothing back.
+func TestGivenUpAppendHoldsNothingBack(t *testing.T) {
+	var full atomic.Bool
+	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{FreeSpace: func(string) (int64, error) {
+		if full.Load() {
+			return 0, nil
+		}
+		return 1 << 40, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	p, err := j.Producer(t.Context(), Events, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { _, err := p.Append(ctx, []byte("x")); done <- err }()
+	for j.HeldBack() == "" {
+		select {
+		case err := <-done:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-done; err == nil || j.HeldBack() != "" {
+		t.Errorf("%v; held back: %q", err, j.HeldBack())
+	}
+}
+
+// An engine that was started anew since an attempt began is not started again for
+// that: it is the start that swallowed it.
+func TestOneRestartForAll(t *testing.T) {
+	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	began := time.Now()
+	for range 3 {
+		j.restartEngine(began, errors.New("it does not answer"))
+	}
+	if n := testutil.ToFloat64(j.tel.restarts); n != 1 {
+		t.Errorf("%v restarts", n)
+	}
+	j.restartEngine(time.Now(), errors.New("it does not answer"))
+	if n := testutil.ToFloat64(j.tel.restarts); n != 2 {
+		t.Errorf("%v restarts", n)
 	}
 }

@@ -113,7 +113,8 @@ type Journal struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 
-	restarting sync.Mutex                      // serialises restarts of the engine
+	restarting sync.Mutex // serialises restarts of the engine, and guards restarted
+	restarted  time.Time
 	held       map[Log]*atomic.Pointer[string] // why a log takes nothing; the map is immutable
 
 	incarnation map[Log]string // immutable after Open

@@ -92,17 +92,17 @@ func (p *Producer) Append(ctx context.Context, data []byte) (uint64, error) {
 			p.j.tel.seconds.Observe(time.Since(start).Seconds())
 			return seq, nil
 		}
-		if errors.Is(err, ErrFenced) {
+		if errors.Is(err, ErrFenced) || ctx.Err() != nil {
+			p.j.hold(p.log, "") // nobody waits any longer
+			if ctx.Err() != nil {
+				err = fmt.Errorf("journal: append: %w", context.Cause(ctx))
+			}
 			return 0, err
-		}
-		if ctx.Err() != nil {
-			return 0, fmt.Errorf("journal: append: %w", context.Cause(ctx))
 		}
 		p.j.tel.retries.WithLabelValues(cause).Inc()
 		p.j.hold(p.log, err.Error())
 		select {
-		case <-ctx.Done():
-			return 0, fmt.Errorf("journal: append: %w", context.Cause(ctx))
+		case <-ctx.Done(): // the next attempt says so
 		case <-time.After(wait/2 + rand.N(wait)):
 		}
 	}
@@ -116,6 +116,7 @@ func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause st
 	if err := p.j.checkSpace(p.j.cfg.MinFree); err != nil {
 		return 0, "space", err
 	}
+	began := time.Now()
 	// Bounded for itself: what a cluster without a leader was sent is never answered.
 	attempt, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
@@ -149,7 +150,7 @@ func (p *Producer) try(ctx context.Context, msg *nats.Msg) (seq uint64, cause st
 		return 0, "full", fmt.Errorf("the journal is full (journal.max_bytes): is the database being written? %w", err)
 	}
 	if ctx.Err() == nil {
-		p.j.restartEngine(err)
+		p.j.restartEngine(began, err)
 	}
 	return 0, "write", fmt.Errorf("the journal cannot write: %w", err)
 }
@@ -175,12 +176,18 @@ func (j *Journal) checkSpace(least int64) error {
 	return nil
 }
 
-// restartEngine gives an embedded engine that answers with errors a new start.
-func (j *Journal) restartEngine(cause error) {
-	if j.engine == nil || !j.restarting.TryLock() {
+// restartEngine gives an embedded engine that answers with errors a new start,
+// unless it has had one since the attempt began: that swallowed what was asked.
+func (j *Journal) restartEngine(began time.Time, cause error) {
+	if j.engine == nil {
 		return
 	}
+	j.restarting.Lock()
 	defer j.restarting.Unlock()
+	if j.restarted.After(began) {
+		return
+	}
+	defer func() { j.restarted = time.Now() }()
 	j.log.Error("journal engine is restarted after a write error", "error", cause)
 	j.tel.restarts.Inc()
 	if err := j.engine.restart(); err != nil {

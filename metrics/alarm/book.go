@@ -36,14 +36,15 @@ func NewBook() *Book {
 
 // Apply folds one act. Acts come in journal order; one on an alarm that is no
 // longer kept is passed over, and so is a raise of what is open already: a program
-// that has lost its lease unawares raises what the next one has raised.
-func (b *Book) Apply(act Act) {
+// that has lost its lease unawares raises what the next one has raised. It reports
+// whether the act took effect.
+func (b *Book) Apply(act Act) (taken bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.alarms[act.Alarm]
 	switch {
 	case a == nil && (act.Verb != Raise || b.openOf(act) != nil):
-		return
+		return false
 	case a == nil:
 		a = &Alarm{ID: act.Alarm}
 		b.alarms[a.ID] = a
@@ -51,11 +52,11 @@ func (b *Book) Apply(act Act) {
 			b.opened[act.Subject.key()] = a
 		}
 	case act.Verb == Raise:
-		return // the journal holds it twice: the first stays
+		return false // the journal holds it twice: the first stays
 	}
 	wasCleared := a.Status == Cleared
 	if wasCleared && act.Verb != Comment {
-		return
+		return false
 	}
 	a.apply(act)
 	b.changed[a.ID] = struct{}{}
@@ -68,6 +69,7 @@ func (b *Book) Apply(act Act) {
 			b.cleared = b.cleared[1:]
 		}
 	}
+	return true
 }
 
 // openOf is the open alarm of what a raise is about; nil: there is none.
