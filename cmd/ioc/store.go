@@ -28,6 +28,9 @@ type store struct {
 	seq  atomic.Uint64 // up to which the database has everything
 	now  chan struct{} // capacity 1: the catalogue changed
 
+	hurt   atomic.Bool // see damaged
+	healed time.Time   // run's own: when the engine was last started anew for that
+
 	settledAt uint64      // run's own: from this commit on, an unclean stop is made good
 	settled   atomic.Bool // for readings, that is
 
@@ -110,7 +113,7 @@ func (s *store) open(ctx context.Context) (*clickhouse.Store, error) {
 	if cfg.Retention == nil {
 		cfg.Retention = &clickhouse.DefaultRetention
 	}
-	return clickhouse.Open(ctx, cfg, clickhouse.Options{Log: s.a.log, Registerer: s.a.reg})
+	return clickhouse.Open(ctx, cfg, clickhouse.Options{Log: s.a.log, Registerer: s.a.reg, Damaged: s.damaged})
 }
 
 // run is one attempt: reach the database once, then serve history until ctx ends,
@@ -124,6 +127,9 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 		}
 		s.keep(db)
 		s.db.Store(db)
+	}
+	if err := s.heal(ctx, cursor); err != nil {
+		return err
 	}
 	if err := db.SyncCatalogue(ctx, s.a.current()); err != nil {
 		return err
@@ -192,6 +198,10 @@ func (s *store) rewind(ctx context.Context, cursor *journal.Cursor) error {
 	if !s.a.folder.unclean {
 		return nil
 	}
+	return s.anHourBack(ctx, cursor)
+}
+
+func (s *store) anHourBack(ctx context.Context, cursor *journal.Cursor) error {
 	seq, err := cursor.Load(ctx)
 	if err != nil {
 		return err
@@ -234,6 +244,9 @@ func (s *store) watch(ctx context.Context, cursor *journal.Cursor) error {
 			changed = true
 		case <-tick.C:
 			s.keep(s.db.Load())
+		}
+		if s.hurt.Load() && s.a.engine != nil && time.Since(s.healed) > healAgain {
+			return errHurt
 		}
 		ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 		s.up.Store(s.db.Load().Ping(ping) == nil)
@@ -340,7 +353,7 @@ func (s *store) history(ctx context.Context, q clickhouse.Query, c *metrics.Cata
 	}
 	answer, err := db.History(ctx, q, c, p)
 	if err != nil {
-		return answer, fmt.Errorf("history: %w", err)
+		return answer, s.told("history", err)
 	}
 	return answer, nil
 }
@@ -352,7 +365,7 @@ func (s *store) stream(ctx context.Context, q clickhouse.Query, c *metrics.Catal
 	}
 	answer, err := db.Stream(ctx, q, c, p, yield)
 	if err != nil {
-		return answer, fmt.Errorf("history: %w", err)
+		return answer, s.told("history", err)
 	}
 	return answer, nil
 }
@@ -364,7 +377,7 @@ func (s *store) sql(ctx context.Context, text string, c *metrics.Catalogue, p me
 	}
 	result, err := db.SQL(ctx, text, c, p)
 	if err != nil {
-		return result, fmt.Errorf("sql: %w", err)
+		return result, s.told("sql", err)
 	}
 	return result, nil
 }

@@ -20,6 +20,9 @@ type Options struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil: no instruments
 	Wait       time.Duration         // how long the server may take to answer; 0: 30 s
+	// Damaged is told of errors in the background that are IsDamaged, from any
+	// goroutine; nil: nobody is.
+	Damaged func(error)
 }
 
 const defaultWait = 30 * time.Second
@@ -34,6 +37,8 @@ type Store struct {
 	tel    *telemetry
 
 	door door // of people's own SELECTs
+
+	damaged func(error) // see Options
 
 	drops sync.RWMutex  // held to drop history, and shared to write some
 	quiet time.Duration // for which nothing came for a partition that is dropped
@@ -68,6 +73,9 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	s, err := open(ctx, c, o.Log, tel)
 	if err != nil {
 		return nil, err
+	}
+	for _, one := range append([]*Store{s}, s.shards...) {
+		one.damaged = o.Damaged
 	}
 	if err := tel.register(o.Registerer); err != nil { // the last step, so that a failure may be followed by another try
 		return nil, errors.Join(err, s.Close())

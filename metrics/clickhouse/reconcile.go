@@ -65,6 +65,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		}
 		if _, err := r.Check(ctx, metrics.Now()); err != nil && ctx.Err() == nil {
 			r.log.Warn("rollups were not checked", "err", err)
+			r.store.tellDamage(err)
 		}
 	}
 }

@@ -224,4 +224,21 @@ func isMemory(err error) bool {
 	return ok && exception.Code == 241
 }
 
+// damages are the server's codes for files that are not what was written.
+var damages = []int{32, 33, 40, 107, 226, 228, 246, 271, 432}
+
+// IsDamaged reports whether the server met files of its own that are damaged: a
+// part that was written on a full disk, say. A start of the server sets such parts
+// aside and takes up those that they were made of, as long as these are kept.
+func IsDamaged(err error) bool {
+	exception, ok := errors.AsType[*proto.Exception](err)
+	return ok && slices.Contains(damages, int(exception.Code))
+}
+
+func (s *Store) tellDamage(err error) {
+	if s.damaged != nil && IsDamaged(err) {
+		s.damaged(err)
+	}
+}
+
 func named(name string, value any) any { return driver.Named(name, value) }

@@ -321,6 +321,7 @@ func (w *Writer) retry(ctx context.Context, op string, try func(context.Context)
 			return err
 		}
 		w.store.tel.retries.WithLabelValues(op).Inc()
+		w.store.tellDamage(err)
 		wait := jitter(pause)
 		w.log.Warn("store does not answer as it should", "op", op, "err", err, "retry_in", wait)
 		w.measure()

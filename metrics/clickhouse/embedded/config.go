@@ -53,7 +53,11 @@ func writeConfig(f files, o Options) (password, readerPassword string, err error
 }
 
 // configXML bounds what the engine would otherwise take: by default that is the
-// whole machine, and a log without end.
+// whole machine, and a log without end. What a part was made of stays for eight
+// minutes, as with any other server: this library's own default is to delete it at
+// once, though the part is not synced to disk yet, and a part that was written on
+// a full disk is found to be damaged only when it is read. For the same reason
+// nothing is written, nor merged, into the last 512 MiB of a disk.
 func configXML(f files, o Options) string {
 	return fmt.Sprintf(`<clickhouse>
   <logger>
@@ -71,6 +75,8 @@ func configXML(f files, o Options) string {
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <max_concurrent_queries>64</max_concurrent_queries>
   <max_connections>256</max_connections>
+  <merge_tree><old_parts_lifetime>480</old_parts_lifetime></merge_tree>
+  <storage_configuration><disks><default><keep_free_space_bytes>536870912</keep_free_space_bytes></default></disks></storage_configuration>
   <access_control_improvements>
     <settings_constraints_replace_previous>true</settings_constraints_replace_previous>
     <select_from_system_db_requires_grant>true</select_from_system_db_requires_grant>

@@ -151,6 +151,12 @@ func (e *Engine) kill() {
 	}
 }
 
+// Restart ends the child, which is then started anew; Ready waits for that.
+func (e *Engine) Restart() {
+	e.set(Starting, nil)
+	e.kill()
+}
+
 // childEnvironment passes on only what a process needs to run: the engine looks
 // for cloud credentials in its environment, and the program's secrets are none
 // of its business.
