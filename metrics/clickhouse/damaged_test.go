@@ -46,6 +46,10 @@ func TestDamagedPart(t *testing.T) {
 	if !damaged {
 		t.Fatalf("nothing to damage in %s", path)
 	}
+	var kept string // in truth for longer than this test takes
+	if err := s.conn.QueryRow(t.Context(), "SELECT value FROM system.merge_tree_settings WHERE name = 'old_parts_lifetime'").Scan(&kept); err != nil || kept != "480" {
+		t.Errorf("what a part was made of stays for %q s, %v", kept, err)
+	}
 	w := NewWriter(s, quick(newJournal(nil)))
 	stop := run(t, w)
 	if err := w.Add(t.Context(), 1, []metrics.Reading{{Station: "S1", Metric: "rain", ObservedAt: at(t, "2026-03-01 00:20"), Value: 1, ID: "x"}}); err != nil {
