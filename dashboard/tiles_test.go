@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"vonglau/metrics"
 	"vonglau/streams"
 )
 
@@ -23,6 +25,7 @@ import (
 type pictures struct {
 	*province
 	mine, other string // cameras within the scope and outside it
+	scope       string
 	who         *person
 	someoneElse string // who may sign in
 	key         []byte // the NAL unit of each keyframe
@@ -42,7 +45,7 @@ func newPictures(t *testing.T) *pictures {
 			}
 		}
 		if p.mine != "" && p.other != "" {
-			p.who = p.signIn(t, s.ID)
+			p.scope, p.who = s.ID, p.signIn(t, s.ID)
 			for _, other := range p.catalogue.Scopes() {
 				if other.ID != s.ID {
 					p.someoneElse = other.ID
@@ -65,6 +68,25 @@ func newPictures(t *testing.T) *pictures {
 
 func (p *pictures) keyframe(camera string) {
 	p.video.Unit(camera, streams.AccessUnit{At: time.Now(), PTS: p.pts.Add(9000), Key: true, NALUs: streams.InOnePiece(p.key), Size: len(p.key)})
+}
+
+// goOn sends pictures until the test ends: each is a look at who may see it.
+func (p *pictures) goOn(t *testing.T) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(stop); <-stopped })
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				p.keyframe(p.mine)
+			case <-stop:
+				return
+			}
+		}
+	}()
 }
 
 // page is one page's socket of tiles.
@@ -214,20 +236,42 @@ func TestTilesKeepToTheScope(t *testing.T) {
 	if status, _ := p.who.call(http.MethodDelete, "/api/v1/session", nil); status >= 300 {
 		t.Fatalf("signing out: %d", status)
 	}
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() { // pictures go on, so that the next look at who is there comes
-		for tick := time.NewTicker(100 * time.Millisecond); ; {
-			select {
-			case <-tick.C:
-				p.keyframe(p.mine)
-			case <-stop:
-				tick.Stop()
-				return
+	p.goOn(t)
+	socket.closes(4401, "revoked")
+}
+
+// TestTilesComeBackWithTheScope: a catalogue that was wrong for a moment costs a page
+// its pictures for as long, and no longer.
+func TestTilesComeBackWithTheScope(t *testing.T) {
+	p := newPictures(t)
+	src := p.source
+	src.Scopes = slices.DeleteFunc(slices.Clone(src.Scopes), func(s metrics.Scope) bool { return s.ID == p.scope })
+	without, faults := metrics.NewCatalogue(src)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	p.goOn(t)
+	socket := p.page(t, "ioc.tiles.units.v1")
+	socket.says(`{"type":"watch","id":1,"camera":%q}`, p.mine)
+	socket.until(1, "bytes")
+	p.current.Store(without)
+	if end := socket.until(1, "end"); !bytes.Contains(end, []byte("4403")) {
+		t.Errorf("a camera of a scope that is gone ends with %s", end)
+	}
+	p.current.Store(p.catalogue)
+	id := uint32(1)
+	eventually(t, "pictures again", func() bool {
+		id++
+		socket.says(`{"type":"watch","id":%d,"camera":%q}`, id, p.mine)
+		for {
+			switch i, kind, _ := socket.next(); {
+			case i == id && kind == "bytes":
+				return true
+			case i == id && kind == "end":
+				return false
 			}
 		}
-	}()
-	socket.closes(4401, "revoked")
+	})
 }
 
 // TestTilesRefuse holds each bad message to its close code and reason, and sees that

@@ -79,7 +79,7 @@ func videoEnd(err error) int {
 }
 
 const (
-	closeNone     = 4404             // there is no such camera, or no such moment: do not come back
+	closeNone     = 4404             // there is no such camera, or no such moment
 	videoPatience = 10 * time.Second // how long a viewer may take no byte
 )
 
@@ -154,6 +154,7 @@ func (x *sight) look(now time.Time) {
 		x.code, x.why = hub.CloseSignIn, "the session or the wall was revoked"
 		return
 	}
+	x.code, x.why = 0, "" // a scope that was gone may be there again
 	var err error
 	if x.predicate, err = x.s.predicate(p.Scope); err != nil {
 		x.code, x.why = hub.CloseNoScope, "nothing is left within your scope"

@@ -87,11 +87,11 @@ describe("tiles", () => {
     expect([a.seen, b.seen, sockets.length]).toEqual([[], [], 2]);
   });
 
-  it("that end for good stay away, others are asked for after a pause that grows", () => {
+  it("that end are asked for after a pause that grows, those that are not there after minutes", () => {
     const tiles = new Tiles(TILES_UNITS), a = listener(), b = listener();
     last().open();
     tiles.watch("cam-a", a.l);
-    tiles.watch("cam-b", b.l);
+    const other = tiles.watch("cam-b", b.l);
     last().say({ id: 1, type: "end", code: 4404, why: "" });
     last().say({ id: 2, type: "end", code: 1013, why: "" });
     expect([a.seen, b.seen]).toEqual([["unknown"], []]);
@@ -102,6 +102,9 @@ describe("tiles", () => {
       expect(last().sent.slice(id - 1)).toEqual([{ type: "watch", id, camera: "cam-b" }]);
       last().say({ id, type: "end", code: 1013, why: "" });
     }
+    other.stop();
+    vi.advanceTimersByTime(300_000);
+    expect(last().sent.slice(5)).toEqual([{ type: "watch", id: 6, camera: "cam-a" }]);
   });
 
   it("begin anew when what came cannot be played", () => {
@@ -151,5 +154,8 @@ describe("tiles", () => {
     expect([a.seen, last().sent.length]).toEqual([["unknown"], 1]);
     vi.advanceTimersByTime(240_000);
     expect(last().sent.slice(1)).toEqual([{ type: "watch", id: 2, camera: "cam-a" }]);
+    last().say({ id: 2, type: "end", code: 4404, why: "" }); // nobody is told that it exists
+    vi.advanceTimersByTime(300_000);
+    expect(last().sent.slice(2)).toEqual([{ type: "watch", id: 3, camera: "cam-a" }]);
   });
 });

@@ -75,8 +75,7 @@ export class Tiles {
 
   private ended(w: Watch, code: number): void {
     this.known.delete(w.id);
-    if (code === 4404) this.leave(w);
-    else this.again(w, code);
+    this.again(w, code);
     if (isGone(code)) w.listener.gone("unknown");
   }
 }

@@ -1,7 +1,7 @@
 // A socket with pictures, which comes back by itself: with growing pauses, jittered,
 // so that the pages of a wall do not return in one millisecond.
 const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
-/** After 4403, at least so long and at most five times that: what is within a scope may be put right. */
+/** After 4403 or 4404, at least so long and at most five times that: what is within a scope, and which cameras there are, may be put right. */
 const REFUSED_MS = 60_000;
 /** A socket on which nothing comes for so long, ms, is taken for dead, whatever TCP says. */
 export const QUIET_MS = 30_000;
@@ -20,7 +20,7 @@ export interface Listener {
 /** Where a camera's pictures come from. restart says that what came cannot be played on from here: it begins anew, after a pause. */
 export interface Source { stop(): void; restart(): void }
 
-/** Whether a close code, or the code of a message's end, says that there is nothing for us. */
+/** Whether a close code, or the code of a message's end, says that there is nothing for us: who asks again at once is told the same. */
 export const isGone = (code: number): boolean => code === 4404 || code === 4403;
 
 /** Pauses before another try, ms: each time longer, until something was stable for a while. */
@@ -31,7 +31,7 @@ export class Pauses {
   begin(): void { this.began = Date.now(); }
 
   next(code = 0): number {
-    if (code === 4403) return REFUSED_MS * (1 + 4 * Math.random());
+    if (isGone(code)) return REFUSED_MS * (1 + 4 * Math.random());
     if (Date.now() - this.began > STABLE_MS) this.attempts = 0;
     const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
     return ceiling / 2 + (ceiling / 2) * Math.random();
@@ -112,7 +112,7 @@ export class VideoLink implements Source {
       this.socket = null;
       clearInterval(this.watch);
       if (isGone(e.code)) this.listener.gone("unknown");
-      if (e.code !== 4404) this.again(e.code);
+      this.again(e.code);
     };
   }
 

@@ -15,7 +15,7 @@ const QUEUE_MAX = 64;
 export interface Hooks {
   /** A frame came; the argument is our clock, ms. */
   onFrame?: (at: number) => void;
-  /** The camera does not exist or nothing here can play it: the player stays away. */
+  /** The camera is not there for us, which it may be again, or nothing here can play it. */
   onGone?: (why: Gone) => void;
 }
 
