@@ -122,11 +122,21 @@ func (t *tiles) run(ctx context.Context) {
 	defer t.conn.Close()
 	defer cancel()
 	t.pumps.Go(func() {
-		select {
-		case <-t.video.Closed():
-			sayClose(t.conn, websocket.CloseTryAgainLater, video.ErrClosed.Error())
-			t.conn.Close()
-		case <-ctx.Done():
+		tick := time.NewTicker(aliveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-t.video.Closed():
+				sayClose(t.conn, websocket.CloseTryAgainLater, video.ErrClosed.Error())
+				t.conn.Close()
+				return
+			case <-tick.C:
+				if t.send(0, alive) != nil {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
 		}
 	})
 	t.conn.SetReadLimit(1 << 10)

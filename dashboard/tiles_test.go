@@ -165,7 +165,7 @@ func (p page) closes(code int, words string) {
 // and of an own socket's kind.
 func TestTilesMatchAsyncAPI(t *testing.T) {
 	p := newPictures(t)
-	schemas := videoSchemas(t, "init", "state", "end")
+	schemas := videoSchemas(t, "init", "state", "end", "alive")
 	for offered, units := range map[string]bool{"": false, "ioc.tiles.v1": false, "ioc.tiles.units.v1": true} {
 		var names []string
 		if offered != "" {
@@ -272,6 +272,43 @@ func TestTilesComeBackWithTheScope(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestQuietSocketsSayThatTheyLive: of a camera that is off nothing comes, and a page
+// must tell that from a link that is dead.
+func TestQuietSocketsSayThatTheyLive(t *testing.T) {
+	p := newPictures(t)
+	alive := videoSchemas(t, "alive")["alive"]
+	d := websocket.Dialer{Jar: p.who.jar}
+	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/api/v1/cameras/"+p.mine+"/video", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+	tiles := p.page(t) // which watches none
+	for range 2 {
+		for _, c := range []*websocket.Conn{tiles.Conn, conn} {
+			for said := false; !said; {
+				form, data, err := c.ReadMessage()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if said = form == websocket.TextMessage && bytes.Contains(data, []byte("alive")); said {
+					if value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data)); err != nil || alive.Validate(value) != nil {
+						t.Errorf("%s is not what is described", data)
+					}
+				}
+			}
+		}
+	}
+	p.keyframe(p.mine) // and goes on
+	for form := websocket.TextMessage; form != websocket.BinaryMessage; {
+		if form, _, err = conn.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestTilesRefuse holds each bad message to its close code and reason, and sees that

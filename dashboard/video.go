@@ -81,11 +81,20 @@ func videoEnd(err error) int {
 const (
 	closeNone     = 4404             // there is no such camera, or no such moment
 	videoPatience = 10 * time.Second // how long a viewer may take no byte
+	aliveEvery    = 10 * time.Second // of a quiet socket: pages give one up after 30 s of nothing
 )
+
+// alive tells a page of cameras that send nothing from a link that is dead.
+var alive = video.Message{Text: true, Data: []byte(`{"type":"alive"}`)}
 
 func sendVideo(ctx context.Context, conn *websocket.Conn, viewer *video.Viewer, sight *sight, id string) error {
 	for {
-		msg, err := viewer.Next(ctx)
+		bound, cancel := context.WithTimeout(ctx, aliveEvery)
+		msg, err := viewer.Next(bound)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			msg, err = alive, nil
+		}
 		if err != nil {
 			return err
 		}

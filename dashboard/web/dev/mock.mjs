@@ -222,10 +222,11 @@ function show(id, units, say, put) {
 function video(ws, url) {
   const end = show(decodeURIComponent(url.match(/cameras\/([^/]+)\//)[1]), ws.protocol === "ioc.video.units.v1", (m) => ws.send(JSON.stringify(m)), (b) => ws.send(b));
   if (!end) return ws.close(4404);
-  ws.on("close", end);
+  const alive = setInterval(() => ws.send('{"type":"alive"}'), 1e4);
+  ws.on("close", () => { clearInterval(alive); end(); });
 }
 function tiles(ws) {
-  const ends = new Map();
+  const ends = new Map(), alive = setInterval(() => ws.send('{"id":0,"type":"alive"}'), 1e4);
   ws.on("message", (raw) => {
     const { type, id, camera } = JSON.parse(raw), head = Buffer.alloc(4);
     head.writeUInt32BE(id);
@@ -233,6 +234,6 @@ function tiles(ws) {
     if (type === "unwatch") ends.get(id)?.();
     else ends.set(id, show(camera, ws.protocol === "ioc.tiles.units.v1", say, (b) => ws.send(Buffer.concat([head, b]))) ?? say({ type: "end", code: 4404, why: "" }));
   });
-  ws.on("close", () => ends.forEach((end) => end?.()));
+  ws.on("close", () => { clearInterval(alive); ends.forEach((end) => end?.()); });
 }
 server.listen(+(env.PORT ?? 8090), "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}/wall`));

@@ -13,7 +13,12 @@ class FakeSocket {
   constructor(readonly url: string, readonly protocol: string) { sockets.push(this); }
   send(data: string) { this.sent.push(JSON.parse(data)); }
   close() { this.readyState = 3; }
-  open() { this.readyState = 1; this.onopen(); }
+  /** Opens; the server says that it lives, as long as the link is well. */
+  open(well = true) {
+    this.readyState = 1;
+    this.onopen();
+    if (well) setInterval(() => this.say({ id: 0, type: "alive" }), QUIET_MS / 3);
+  }
   say(message: object) { this.onmessage({ data: JSON.stringify(message) }); }
   bring(...bytes: number[]) { this.onmessage({ data: new Uint8Array(bytes).buffer }); }
   end(code: number) { this.readyState = 3; this.onclose({ code }); }
@@ -54,10 +59,19 @@ describe("tiles", () => {
     expect([a.seen, b.seen, sockets.length]).toEqual([[[7]], ["init", [9, 8]], 1]);
   });
 
-  it("leave a socket on which nothing comes, and no other", () => {
+  it("keep a socket of cameras that send nothing", () => {
     const tiles = new Tiles(TILES_UNITS), a = listener();
     last().open();
-    vi.advanceTimersByTime(10 * QUIET_MS); // nobody looks: nothing is expected
+    vi.advanceTimersByTime(10 * QUIET_MS);
+    tiles.watch("cam-a", a.l);
+    last().say({ id: 1, type: "state", state: "offline", since: 0 });
+    vi.advanceTimersByTime(10 * QUIET_MS);
+    expect([sockets.length, a.seen]).toEqual([1, ["state"]]);
+  });
+
+  it("leave a socket on which nothing comes, and no other", () => {
+    const tiles = new Tiles(TILES_UNITS), a = listener();
+    last().open(false);
     tiles.watch("cam-a", a.l);
     vi.advanceTimersByTime(QUIET_MS - 1000);
     last().bring(0, 0, 0, 1, 7);

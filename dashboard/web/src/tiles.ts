@@ -40,7 +40,6 @@ export class Tiles {
       came: (data) => {
         if (data.length >= HEAD) this.known.get(new DataView(data.buffer, data.byteOffset).getUint32(0))?.listener.came(data.subarray(HEAD));
       },
-      idle: () => this.known.size === 0, // what was refused is not waited for
       gone: () => { for (const w of [...this.all]) w.listener.gone("unknown"); },
     });
   }

@@ -3,7 +3,7 @@
 const RETRY_MIN_MS = 1_000, RETRY_MAX_MS = 30_000, STABLE_MS = 20_000;
 /** After 4403 or 4404, at least so long and at most five times that: what is within a scope, and which cameras there are, may be put right. */
 const REFUSED_MS = 60_000;
-/** A socket on which nothing comes for so long, ms, is taken for dead, whatever TCP says. */
+/** A socket on which nothing comes for so long, ms, is taken for dead, whatever TCP says: the server says each 10 s that it lives. */
 export const QUIET_MS = 30_000;
 
 /** A camera's video is not there for us, or nothing here can play it. */
@@ -26,13 +26,13 @@ export const isGone = (code: number): boolean => code === 4404 || code === 4403;
 /** Pauses before another try, ms: each time longer, until something was stable for a while. */
 export class Pauses {
   private attempts = 0;
-  private began = Date.now();
+  private began = performance.now();
 
-  begin(): void { this.began = Date.now(); }
+  begin(): void { this.began = performance.now(); }
 
   next(code = 0): number {
     if (isGone(code)) return REFUSED_MS * (1 + 4 * Math.random());
-    if (Date.now() - this.began > STABLE_MS) this.attempts = 0;
+    if (performance.now() - this.began > STABLE_MS) this.attempts = 0;
     const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempts++);
     return ceiling / 2 + (ceiling / 2) * Math.random();
   }
@@ -42,15 +42,15 @@ export class VideoLink implements Source {
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
-  private heard = 0; // our clock when anything last came
+  private heard = 0; // performance.now() when anything last came
   private watch: ReturnType<typeof setInterval> | undefined;
   private readonly pauses = new Pauses();
 
   /**
    * opened is called each time that the socket has opened: what is said before is
-   * not sent. Unless idle says so, pictures are expected.
+   * not sent.
    */
-  constructor(private readonly url: string, private readonly protocol: string, private readonly listener: Listener & { opened?: () => void; idle?: () => boolean }) {
+  constructor(private readonly url: string, private readonly protocol: string, private readonly listener: Listener & { opened?: () => void }) {
     this.connect();
   }
 
@@ -92,16 +92,15 @@ export class VideoLink implements Source {
     this.socket = socket;
     socket.onopen = () => {
       if (this.socket !== socket) return;
-      this.heard = Date.now();
+      this.heard = performance.now();
       this.watch = setInterval(() => {
-        if (this.listener.idle?.()) this.heard = Date.now();
-        else if (Date.now() - this.heard >= QUIET_MS) this.restart();
+        if (performance.now() - this.heard >= QUIET_MS) this.restart();
       }, QUIET_MS / 6);
       this.listener.opened?.();
     };
     socket.onmessage = (e) => {
       if (this.socket !== socket) return;
-      this.heard = Date.now();
+      this.heard = performance.now();
       if (typeof e.data !== "string") { this.listener.came(new Uint8Array(e.data as ArrayBuffer)); return; }
       let message: unknown;
       try { message = JSON.parse(e.data); } catch { return; }
