@@ -127,8 +127,14 @@ func testVideo(t *testing.T, exe string) {
 
 	// Pictures come no more, and all else does: none of them looks live, until they come again.
 	const cut = "mse" // the sockets of the other are a worker's
-	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 1}, nil)
+	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 0}, nil)
+	b.must(map[string]any{"as": cut, "do": "wrongclock", "ms": 3_600_000}, nil) // as when it is set while the page is open
 	b.must(map[string]any{"as": cut, "do": "goto", "url": c.url("/district/15?video=" + cut)}, nil)
+	if words := b.sees(cut, patience, ".nearest figure.camera.live.old", "Mất kết nối hình"); strings.Contains(words, "Trực tiếp") {
+		t.Errorf("a picture that never came says %s", oneLine(words))
+	}
+	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 1}, nil)
+	b.must(map[string]any{"as": cut, "do": "goto", "url": c.url("/district/15?video=" + cut)}, nil) // for the first words of a stream
 	look(cut, "tile of a link that can be cut", ".nearest figure.camera.live:not(.old) video", 320)
 	b.must(map[string]any{"as": cut, "do": "pictures", "ms": 0}, nil)
 	if words := b.sees(cut, patience, ".nearest figure.camera.live.old", "Mất kết nối hình"); strings.Contains(words, "Trực tiếp") {

@@ -9,32 +9,31 @@ import { KeptPicture } from "./kept";
 import { Age } from "./pieces";
 import { cameraSeverity } from "./judge";
 import { Mark } from "./severity";
-import { dead, live, now, replaying } from "./store";
+import { dead, now, replaying } from "./store";
 import { unitsFit, UnitPlayer } from "./decode";
+import { framed, moving, nothing, OLD_MS, told, worth } from "./picture";
 import { Player, type Hooks, type Mode } from "./video";
-
-/** One picture at most so old, ms, still counts as what the camera sees. */
-const OLD_MS = 15_000;
+import type { Gone } from "./video-link";
 
 /** Below this age, ms, a moving picture needs no age beside it. */
 const FRESH_MS = 3_000;
 
-/** When each picture on this page last got a frame, on our clock, ms. */
+/** When each picture on this page last got a frame, by performance.now(), ms. */
 const frames = new Map<string, number>();
 
 /** How many pictures on this page moved of late. */
-export const picturesLive = (): number => [...frames.values()].filter((at) => Date.now() - at < OLD_MS).length;
+export const picturesLive = (): number => [...frames.values()].filter((at) => performance.now() - at < OLD_MS).length;
 
 /** What a camera shows: live, or in a replay what was kept. */
-export function Picture(props: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
+export function Picture(props: { id: string; mode: Mode; label: string; onCame: (what: "frame" | Gone) => void }) {
   return replaying.value ? <KeptPicture id={props.id} label={props.label} /> : <LivePicture {...props} />;
 }
 
-function LivePicture({ id, mode, label, onFrame }: { id: string; mode: Mode; label: string; onFrame?: (at: number) => void }) {
+function LivePicture({ id, mode, label, onCame }: Parameters<typeof Picture>[0]) {
   const screen = useRef<HTMLVideoElement & HTMLCanvasElement>(null);
   const [seen, setSeen] = useState(false), [odd, setOdd] = useState(false), [units, setUnits] = useState(unitsFit);
-  const told = useRef(onFrame);
-  told.current = onFrame;
+  const hears = useRef(onCame);
+  hears.current = onCame;
   useLayoutEffect(() => {
     setSeen(false);
     setOdd(false);
@@ -42,11 +41,11 @@ function LivePicture({ id, mode, label, onFrame }: { id: string; mode: Mode; lab
     const began = performance.now();
     const hooks: Hooks = {
       onFrame: (at) => {
-        frames.set(id, at);
-        told.current?.(at);
+        frames.set(id, performance.now());
+        hears.current("frame");
         if (first) { first = false; setSeen(true); mark(`picture ${mode} ${id}`, began, at - performance.timeOrigin); }
       },
-      onGone: (why) => { first = true; frames.delete(id); setSeen(false); setOdd(why === "unsupported"); },
+      onGone: (why) => { first = true; frames.delete(id); hears.current(why); setSeen(false); setOdd(why === "unsupported"); },
     };
     const player = units ? new UnitPlayer(screen.current!, id, mode, { ...hooks, onUnfit: () => setUnits(false) }) : new Player(screen.current!, id, mode, hooks);
     return () => { player.stop(); frames.delete(id); };
@@ -66,22 +65,22 @@ function mark(name: string, start: number, end: number): void {
   performance.measure(name, { start, end: Math.max(start, end) });
 }
 
-/**
- * What a picture on this page is worth: lost when it came and comes no more though
- * the camera is well, old when it may not look live; since is when it last told
- * something new.
- */
-function usePicture(c: CameraState): { onFrame: (at: number) => void; lost: boolean; old: boolean; since: number; age: () => number } {
-  const frame = useRef(0); // on our clock
-  const stands = useComputed(() => { const at = now.value; return !replaying.value && frame.current > 0 && at - frame.current - live.offset > OLD_MS; });
-  const moving = c.state === "live" || c.state === "degraded", lost = moving && stands.value;
-  const stale = dead.value || (c.key_at !== null && c.seen_at !== null && c.seen_at - c.key_at > OLD_MS);
+/** What a picture on this page is worth; since is when it last told something new. */
+function usePicture(c: CameraState, mode: Mode): { onCame: (what: "frame" | Gone) => void; lost: boolean; old: boolean; since: number; age: () => number } {
+  const came = useRef(nothing);
+  came.current = replaying.value ? nothing : told(came.current, c, mode, performance.now());
+  const judged = () => worth(came.current, c, mode, dead.value, performance.now());
+  useComputed(() => now.value > 0 && judged().lost).value; // drawn again when that changes
+  const { lost, old } = judged(), on = (at: number) => now.peek() - (performance.now() - at); // the server's clock
   return {
-    onFrame: (at) => { frame.current = at; },
+    onCame: (what) => {
+      if (what === "frame") came.current = framed(came.current, performance.now());
+      else if (what === "unsupported") came.current = { ...nothing, odd: true };
+    },
     lost,
-    old: !moving || (!replaying.value && (lost || stale)),
-    since: lost ? frame.current + live.offset : standsSince(c),
-    age: () => (frame.current ? frame.current + live.offset : (c.key_at ?? 0)),
+    old: replaying.value ? !moving(c) : old,
+    since: lost ? on(came.current.heard ?? came.current.owed!) : standsSince(c),
+    age: () => (came.current.heard === null ? (c.key_at ?? 0) : on(came.current.heard)),
   };
 }
 
@@ -99,11 +98,11 @@ function PictureAge({ at: newest }: { at: () => number }) {
 const standsSince = (c: CameraState): number => (c.state === "frozen" || c.state === "dark" ? c.since : (c.key_at ?? c.since));
 
 export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraState; onOpen?: (id: string) => void }) {
-  const { onFrame, lost, old, since, age } = usePicture(camera);
+  const { onCame, lost, old, since, age } = usePicture(camera, "tile");
   const name = say(camera.name), word = t(lost ? "camLost" : ("cam_" + camera.state) as Word), well = camera.state === "live" && !lost;
   return (
     <figure class={`camera ${camera.state} ${old ? "old" : ""}`} data-camera={id}>
-      <Picture id={id} mode="tile" label={`${name}: ${word}`} onFrame={onFrame} />
+      <Picture id={id} mode="tile" label={`${name}: ${word}`} onCame={onCame} />
       {!well && (
         <figcaption class="state">
           <Mark severity={lost ? "notice" : cameraSeverity(camera.state)} silent />
@@ -126,7 +125,7 @@ export function CameraTile({ id, camera, onOpen }: { id: string; camera: CameraS
 export function CameraDialog({ id, camera, onClose }: { id: string; camera: CameraState; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => { dialog.current?.showModal(); }, []);
-  const { onFrame, lost, old, since } = usePicture(camera), name = say(camera.name);
+  const { onCame, lost, old, since } = usePicture(camera, "full"), name = say(camera.name);
   const word = t(dead.value ? "lost" : lost ? "camLost" : ("cam_" + camera.state) as Word);
   return (
     <dialog ref={dialog} class="camdialog" onClose={onClose} aria-label={name}>
@@ -135,7 +134,7 @@ export function CameraDialog({ id, camera, onClose }: { id: string; camera: Came
         <span class="camstate"><Mark severity={dead.value || lost ? "notice" : cameraSeverity(camera.state)} silent /> {word} · <Age at={since} /></span>
         <button type="button" onClick={() => dialog.current?.close()}>{t("close")}</button>
       </header>
-      <div class={`camera ${camera.state} ${old ? "old" : ""}`}><Picture id={id} mode="full" label={name} onFrame={onFrame} /></div>
+      <div class={`camera ${camera.state} ${old ? "old" : ""}`}><Picture id={id} mode="full" label={name} onCame={onCame} /></div>
       <p class="muted">{camera.why ? say(camera.why) + " · " : ""}{num(camera.fps, 0, lang.value)} {t("picturesPerSecond")} · {num(camera.kbps, 0, lang.value)} kbit/s</p>
     </dialog>
   );

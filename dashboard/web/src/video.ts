@@ -13,7 +13,7 @@ const KEEP = { tile: 4, full: 20 };
 const QUEUE_MAX = 64;
 
 export interface Hooks {
-  /** A frame came; the argument is our clock, ms. */
+  /** A frame came; the argument is when it was painted, ms since 1970 by performance's clock, which is no other. */
   onFrame?: (at: number) => void;
   /** The camera is not there for us, which it may be again, or nothing here can play it. */
   onGone?: (why: Gone) => void;
