@@ -12,7 +12,7 @@ import { Age, Arrow } from "./pieces";
 import { Measured, notable, NotableRow } from "./sensors";
 import { Mark } from "./severity";
 import { replaying, useTopic } from "./store";
-import { ofUnit, unitTargets } from "./targets";
+import { heldUnits, ofUnit, unitTargets } from "./targets";
 
 /** What every scene is drawn from. */
 export interface Shown {
@@ -151,12 +151,13 @@ function spread(values: number[]): [number, number] {
 
 function ServiceScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
   const six = figures(scene, s.kpis, s.compact ? 4 : 6), l = lang.value;
-  const [id, k] = six.find(([, x]) => x.better && Object.keys(x.units ?? {}).length > 1) ?? six[0] ?? [];
+  const [id, k] = six.find(([, x]) => heldUnits(x).length > 1) ?? six.find(([, x]) => x.better && Object.keys(x.units ?? {}).length > 1) ?? six[0] ?? [];
   if (!id || !k) return <div class="scene service"><p class="waiting">{t("waiting")}</p></div>;
   const of = k.units ?? {};
   const severity = (v: number, unit: string) => kpiSeverity(ofUnit(k, unit, v)), targets = unitTargets(k).map((v) => short(v, k.decimals, l));
   const words = (v: number) => num(v, k.decimals, l) + (k.symbol ? "\u00a0" + k.symbol : "");
-  const short_ = Object.entries(of).filter((e): e is [string, number] => e[1] !== null && s.units.has(e[0]) && severity(e[1], e[0]) !== "calm")
+  const held = heldUnits(k).filter(([unit]) => s.units.has(unit));
+  const short_ = held.filter(([unit, v]) => severity(v, unit) !== "calm")
     .sort((a, b) => (k.better === "lower" ? b[1] - a[1] : a[1] - b[1]));
   return (
     <div class="scene service">
@@ -167,8 +168,8 @@ function ServiceScene({ scene, shown: s }: { scene: Scene; shown: Shown }) {
       </section>
       <section class="figures" aria-label={called(scene, s, t("kpis"))}>{six.map(([i, x]) => <KpiTile key={i} id={i} kpi={x} compare={!s.whole} />)}</section>
       <section class="box listed" aria-label={called(scene, s, t("missTarget"))}>
-        <h3>{t("missTarget")} <b>{short_.length}/{Object.keys(of).length}</b></h3>
-        {short_.length === 0 ? <p class="soft">{t("allReach")}</p> : (
+        <h3>{t("missTarget")} {held.length > 0 && <b>{short_.length}/{held.length}</b>}</h3>
+        {short_.length === 0 ? <p class="soft">{t(held.length ? "allReach" : "noTarget")}</p> : (
           <ol class="rows two">
             {short_.slice(0, 8).map(([code, v]) => <li key={code}><Mark severity={severity(v, code)} silent /><span class="name">{say(s.units.get(code)?.name)}</span><span class="val">{words(v)}</span></li>)}
           </ol>

@@ -13,7 +13,11 @@ export function targetOf(targets: readonly Target[] | undefined, level: string, 
 /** A figure as it is judged for one of the scope's units. */
 export const ofUnit = (k: KpiState, unit: string, v: number | null): KpiState => ({ ...k, v, target: unitTarget(k, unit) });
 
-const unitTarget = (k: KpiState, unit: string): number | null => (k.unit_targets && unit in k.unit_targets ? k.unit_targets[unit]! : k.target);
+const unitTarget = (k: KpiState, unit: string): number | null => (k.unit_targets && unit in k.unit_targets ? k.unit_targets[unit]! : (k.target ?? null));
+
+/** The units of a figure that have a value and are held against a target, with the value. */
+export const heldUnits = (k: KpiState): [unit: string, v: number][] =>
+  k.better ? Object.entries(k.units ?? {}).filter((e): e is [string, number] => e[1] !== null && unitTarget(k, e[0]) !== null) : [];
 
 /** What the units of a figure are held against, from the lowest to the highest. */
 export const unitTargets = (k: KpiState): number[] =>
