@@ -171,7 +171,7 @@ func (a *app) adoptStations(ctx context.Context) error {
 	}
 	a.useCatalogue()
 	a.stops.start("adopted stations", a.fatal, func(ctx context.Context) error {
-		return again(ctx, a.log, func(ctx context.Context) error {
+		return again(ctx, a.log, lastPause, func(ctx context.Context) error {
 			return bucket.Watch(ctx, func(id string, value []byte) {
 				a.adopt(id, value)
 				a.useCatalogue()

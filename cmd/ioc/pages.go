@@ -67,7 +67,7 @@ func (a *app) startDashboard(ctx context.Context) error {
 	// What another program that shares the journal grants and takes away holds here too.
 	for bucket, changed := range map[*journal.Bucket]func(string, []byte) bool{sessions: a.access.Changed, kept[bucketWalls]: walls.Changed} {
 		a.stops.start("grants of other programs", a.fatal, func(ctx context.Context) error {
-			return again(ctx, a.log, func(ctx context.Context) error {
+			return again(ctx, a.log, lastPause, func(ctx context.Context) error {
 				return bucket.Watch(ctx, func(key string, value []byte) {
 					if changed(key, value) {
 						server.Ended(key)

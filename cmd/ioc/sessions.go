@@ -70,7 +70,7 @@ func (a *app) startSessions(ctx context.Context, take func(mqtt.Session) func(co
 		a.stops.start("retired slot", a.fatal, func(ctx context.Context) error {
 			ctx, done := context.WithCancel(ctx)
 			defer done()
-			return again(ctx, log, func(ctx context.Context) error {
+			return again(ctx, log, lastPause, func(ctx context.Context) error {
 				err := mqtt.Drain(ctx, cfg, retired, take(retired), a.log)
 				if err == nil {
 					err = bucket.Delete(ctx, key)

@@ -53,7 +53,7 @@ func (a *app) startSources(ctx context.Context) error {
 	}
 	for _, source := range a.sources.mqtt {
 		a.stops.start("mqtt", a.fatal, func(ctx context.Context) error {
-			return again(ctx, a.log.With("component", "mqtt"), source.Run)
+			return again(ctx, a.log.With("component", "mqtt"), lastPause, source.Run)
 		})
 	}
 	if a.cfg.Broker != nil {

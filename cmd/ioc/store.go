@@ -77,10 +77,13 @@ func (a *app) startStore(ctx context.Context) error {
 		return err
 	}
 	a.stops.start("store", a.fatal, func(ctx context.Context) error {
-		return again(ctx, s.log, func(ctx context.Context) error { return s.run(ctx, cursor) })
+		return again(ctx, s.log, storePause, func(ctx context.Context) error { return s.run(ctx, cursor) })
 	})
 	return nil
 }
+
+// storePause is between two attempts at most: history waits for them.
+const storePause = 2 * time.Second
 
 // cursorOf is the name of a cursor of the database. Programs that share a journal
 // share its place in it too when they share the database, else each has its own.
@@ -130,6 +133,11 @@ func (s *store) run(ctx context.Context, cursor *journal.Cursor) error {
 	}
 	if err := s.heal(ctx, cursor); err != nil {
 		return err
+	}
+	if s.a.engine != nil { // one that was killed is not asked before it is back
+		if err := s.a.engine.Ready(ctx); err != nil {
+			return err
+		}
 	}
 	if err := db.SyncCatalogue(ctx, s.a.current()); err != nil {
 		return err

@@ -111,10 +111,10 @@ const (
 	stableAfter = 30 * time.Second
 )
 
-// again runs attempts for ever, with pauses that grow, are jittered, and start
+// again runs attempts for ever, with pauses that grow up to most, are jittered, and start
 // small again only after an attempt that lasted. A nil return is a failure too.
-func again(ctx context.Context, log *slog.Logger, attempt func(context.Context) error) error {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+func again(ctx context.Context, log *slog.Logger, most time.Duration, attempt func(context.Context) error) error {
+	for pause := firstPause; ; pause = min(2*pause, most) {
 		began := time.Now()
 		err := attempt(ctx)
 		if ctx.Err() != nil {
