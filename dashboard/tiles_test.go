@@ -427,7 +427,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("not there within 20 s: " + what)
+			t.Fatal("not there within a minute: " + what)
 		}
 	}
 }

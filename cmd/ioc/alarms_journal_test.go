@@ -12,12 +12,19 @@ import (
 	"vonglau/metrics/alarm"
 )
 
-// A log that comes to its bound is an alarm, once, until it has room again.
-func TestJournalFull(t *testing.T) {
+// oneProvince is a catalogue of that alone.
+func oneProvince(t *testing.T) *metrics.Catalogue {
+	t.Helper()
 	c, faults := metrics.NewCatalogue(metrics.Source{Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}, Kind: "province", ValidFrom: "2025-07-01", Lat: 22, Lon: 104}}})
 	if faults != nil {
 		t.Fatal(faults)
 	}
+	return c
+}
+
+// A log that comes to its bound is an alarm, once, until it has room again.
+func TestJournalFull(t *testing.T) {
+	c := oneProvince(t)
 	open := func() *alarms {
 		t.Helper()
 		j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir(), MaxBytes: 64 << 20, MaxEvents: 64 << 20}, journal.Options{})
@@ -69,10 +76,7 @@ func TestJournalFull(t *testing.T) {
 // What was lost before anybody judged, at a start say, is an alarm, one for each
 // hole, however often it is found.
 func TestJournalLost(t *testing.T) {
-	c, faults := metrics.NewCatalogue(metrics.Source{Units: []metrics.Unit{{Code: "15", Name: metrics.Text{Vi: "Lào Cai"}, Kind: "province", ValidFrom: "2025-07-01", Lat: 22, Lon: 104}}})
-	if faults != nil {
-		t.Fatal(faults)
-	}
+	c := oneProvince(t)
 	j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir()}, journal.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -78,15 +78,7 @@ func TestBucketsOutliveAFullDisk(t *testing.T) {
 
 // A record that is too large is refused at once, and the engine goes on.
 func TestRecordThatIsTooLarge(t *testing.T) {
-	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer j.Close()
-	p, err := j.Producer(t.Context(), Readings, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, p := producing(t, Readings)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := p.Append(ctx, make([]byte, MaxRecord+1)); err == nil || ctx.Err() != nil {

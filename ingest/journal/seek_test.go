@@ -4,15 +4,7 @@ import "testing"
 
 // The first record behind a place is found over a hole, and none at the end.
 func TestFirstBehind(t *testing.T) {
-	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer j.Close()
-	p, err := j.Producer(t.Context(), Readings, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	j, p := producing(t, Readings)
 	for range 4 {
 		if _, err := p.Append(t.Context(), []byte("x")); err != nil {
 			t.Fatal(err)
@@ -31,4 +23,19 @@ func TestFirstBehind(t *testing.T) {
 			t.Errorf("behind %d: %d at %s, %v", behind, seq, at, err)
 		}
 	}
+}
+
+// producing is an empty journal with a producer of one of its logs.
+func producing(t *testing.T, log Log) (*Journal, *Producer) {
+	t.Helper()
+	j, err := Open(t.Context(), Config{Dir: t.TempDir()}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	p, err := j.Producer(t.Context(), log, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j, p
 }
